@@ -1,0 +1,248 @@
+package wrapper
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxErrorBody = 4 << 10 // bytes of an answer that an APIError keeps
+	maxErrorText = 1 << 10 // bytes of one field of it
+)
+
+// APIError is an answer that is not success. Whatever the body was, the status is
+// here; a body that is not Whop's documented envelope gives what text it had as
+// Message. It holds nothing of the request. It matches the sentinel errors of its
+// status and code, so errors.Is(err, ErrRateLimited) is true of every 429.
+type APIError struct {
+	StatusCode int
+	// Type, Code, Message and Param are Whop's: a class such as
+	// "invalid_request_error", a reason such as "parameter_missing", a sentence, and
+	// the field to blame. Each may be empty.
+	Type, Code, Message, Param string
+	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "".
+	RequestID string
+	Header    http.Header
+	// Body is the first 4 KiB of the answer.
+	Body []byte
+
+	kind  error // ErrNotQueued or ErrMalformedResponse, for a 2xx
+	cause error // why the body could not be read or understood
+}
+
+// newAPIError reads an answer that is not success. Should the server have sent the
+// token back, it is taken out before anything else looks at the answer.
+func newAPIError(a *answer) *APIError {
+	body := []byte(redact(string(a.body), a.token))
+	e := &APIError{
+		StatusCode: a.status,
+		Header:     a.header.Clone(),
+		Body:       body[:min(len(body), maxErrorBody)],
+		cause:      a.bodyErr,
+	}
+	e.Type, e.Code, e.Message, e.Param = parseEnvelope(body)
+	for _, s := range []*string{&e.Type, &e.Code, &e.Message, &e.Param} {
+		*s = redact(*s, a.token) // JSON can spell the same characters in other ways
+	}
+	for _, values := range e.Header {
+		for i := range values {
+			values[i] = redact(values[i], a.token)
+		}
+	}
+	e.RequestID = requestID(e.Header)
+	return e
+}
+
+func requestID(h http.Header) string {
+	if id := h.Get("X-Request-Id"); id != "" {
+		return id
+	}
+	return h.Get("Cf-Ray")
+}
+
+// parseEnvelope reads {"error": {"type", "code", "message", "param"}} and forgives
+// everything: an error that is a string, the older {"message": "..."}, fields of other
+// types, and a body that is no JSON, which becomes the message.
+func parseEnvelope(body []byte) (typ, code, message, param string) {
+	var top struct{ Error, Message json.RawMessage }
+	if json.Unmarshal(body, &top) != nil {
+		return "", "", clip(string(bytes.TrimSpace(body))), ""
+	}
+	var inner struct{ Type, Code, Message, Param json.RawMessage }
+	if json.Unmarshal(top.Error, &inner) == nil {
+		typ, code, message, param = text(inner.Type), text(inner.Code), text(inner.Message), text(inner.Param)
+	} else {
+		message = text(top.Error)
+	}
+	if message == "" {
+		message = text(top.Message)
+	}
+	if typ == "" && code == "" && message == "" && param == "" && top.Error == nil {
+		message = clip(string(bytes.TrimSpace(body)))
+	}
+	return typ, code, message, param
+}
+
+// text is the string in a JSON value, the value itself if it is of another type, or
+// "" for null and nothing.
+func text(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || string(raw) == "null" {
+		return ""
+	}
+	if json.Unmarshal(raw, &s) != nil {
+		s = string(raw)
+	}
+	return clip(s)
+}
+
+// clip bounds what a stranger's answer puts into errors and logs.
+func clip(s string) string {
+	if len(s) > maxErrorText {
+		s = s[:maxErrorText] + "…"
+	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+// Error is one line: the status, the message, and what helps to find it again.
+func (e *APIError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "whop: %d", e.StatusCode)
+	if t := http.StatusText(e.StatusCode); t != "" {
+		b.WriteString(" " + t)
+	}
+	switch {
+	case e.kind == ErrNotQueued:
+		b.WriteString(": the answer says that the notification was not queued")
+	case e.kind == ErrMalformedResponse && e.cause != nil:
+		fmt.Fprintf(&b, ": the answer was not understood: %v", e.cause)
+	case e.kind == ErrMalformedResponse:
+		b.WriteString(": the answer was not understood")
+	}
+	if e.Message != "" {
+		b.WriteString(": " + oneLine(e.Message))
+	}
+	sep := " ("
+	for _, f := range []struct{ name, value string }{
+		{"type", e.Type}, {"code", e.Code}, {"param", e.Param}, {"location", e.Header.Get("Location")}, {"request id", e.RequestID},
+	} {
+		if f.value != "" {
+			b.WriteString(sep + f.name + " " + oneLine(f.value))
+			sep = ", "
+		}
+	}
+	if sep == ", " {
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+// oneLine keeps a stranger's text from forging log lines or flooding them.
+func oneLine(s string) string {
+	const most = 300
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+// Unwrap gives what kept a body from being read or understood, if anything did.
+func (e *APIError) Unwrap() error { return e.cause }
+
+// Is matches the sentinel errors by status and by code.
+func (e *APIError) Is(target error) bool {
+	switch target {
+	case ErrBadRequest:
+		return e.StatusCode == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound
+	case ErrConflict:
+		return e.StatusCode == http.StatusConflict
+	case ErrVerificationRequired:
+		return e.StatusCode == http.StatusUnprocessableEntity
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrServer:
+		return e.StatusCode >= 500
+	case ErrRedirect:
+		return e.StatusCode >= 300 && e.StatusCode < 400
+	case ErrIdempotencyMismatch:
+		return e.Code == codeMismatch
+	case ErrIdempotencyInProgress:
+		return e.inProgress()
+	case ErrNotQueued, ErrMalformedResponse:
+		return e.kind == target
+	}
+	return false
+}
+
+// The codes of docs.whop.com, developer/api/idempotency.
+const (
+	codeMismatch   = "idempotency_key_mismatch"
+	codeInProgress = "idempotency_request_in_progress"
+)
+
+func (e *APIError) inProgress() bool {
+	return e.StatusCode == http.StatusConflict && e.Code == codeInProgress
+}
+
+// final reports whether Whop would answer the same request under the same key alike.
+func (e *APIError) final() bool {
+	refused := e.kind == ErrNotQueued || e.StatusCode >= 300 && e.StatusCode < 500
+	if refused && replayed(e.Header) {
+		return true
+	}
+	if e.kind == nil && shouldRetry(e.Header) != "" {
+		return shouldRetry(e.Header) == "false"
+	}
+	switch e.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+	return refused && !e.inProgress()
+}
+
+// replayed reports whether the answer is an earlier one to the same key, repeated.
+func replayed(h http.Header) bool {
+	return strings.EqualFold(strings.TrimSpace(h.Get("Idempotent-Replayed")), "true")
+}
+
+// shouldRetry reads the x-should-retry header, which Whop's own SDKs obey: "true",
+// "false", or "" for anything else.
+func shouldRetry(h http.Header) string {
+	switch v := strings.ToLower(strings.TrimSpace(h.Get("X-Should-Retry"))); v {
+	case "true", "false":
+		return v
+	}
+	return ""
+}
+
+// LogValue groups what there is; the body and header are left out.
+func (e *APIError) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.Int("status", e.StatusCode)}
+	for _, f := range []struct{ name, value string }{
+		{"type", e.Type}, {"code", e.Code}, {"message", oneLine(e.Message)}, {"param", e.Param}, {"request_id", e.RequestID},
+	} {
+		if f.value != "" {
+			attrs = append(attrs, slog.String(f.name, f.value))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}

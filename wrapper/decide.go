@@ -1,0 +1,140 @@
+package wrapper
+
+import (
+	"cmp"
+	"net/http"
+	"time"
+)
+
+// RetryPolicy bounds the attempts of one send. Zero fields take their defaults.
+//
+// What is retried, and what it means for the notification:
+//
+//	what happened                                             may be queued  default  AtMostOnce
+//	no connection: temporary DNS, dial, TLS, proxy failure;
+//	  a request that certainly did not arrive whole           no             retry    retry
+//	no such host, untrusted certificate, no token             no             stop     stop
+//	408, 429                                                  no             retry    retry
+//	409 idempotency_request_in_progress                       yes            retry    retry
+//	500 and above                                             yes            retry    stop
+//	time-out, reset, EOF, unreadable answer                   yes            retry    stop
+//	2xx that cannot be read or understood                     yes            stop     stop
+//	2xx with success false, 3xx, any other 4xx                no             stop     stop
+//	x-should-retry true or false, on any but a 2xx            as its row     obeyed   true only where "no"
+//	a 408 or 429 that Whop replays                            no             retry under a new key; stop if
+//	                                                                         the key is the caller's own or an
+//	                                                                         earlier attempt may be queued
+//	the context ends                                          as its row     stop     stop
+//
+// A retry sends the same body under the same idempotency key, so that what Whop has
+// queued it replays instead of notifying again. Retries draw on a budget of the whole
+// [Client], so that an outage is not met with a multiple of the load: 500 tokens, of
+// which a retry takes 5, or 10 after a time-out, and a success gives back what its
+// retries took, or 1. With too few left, the failure stands.
+//
+// The wait before a retry is what the server asked for (retry-after-ms, Retry-After,
+// or the seconds or minutes in the message of a 429) and up to 10 % more; else
+// BaseDelay, doubled each time up to MaxDelay, less up to 25 %.
+type RetryPolicy struct {
+	// MaxAttempts counts the first attempt too. Default 3; 1 means no retry.
+	MaxAttempts int
+	// BaseDelay is the wait after the first attempt. Default 500 ms.
+	BaseDelay time.Duration
+	// MaxDelay bounds the doubling. Default 8 s.
+	MaxDelay time.Duration
+	// MaxRetryAfter is the longest wait a server may ask for: one that is longer, or
+	// that the context's deadline does not allow, ends the send at once with
+	// SendError.RetryAfter set. Default 60 s.
+	MaxRetryAfter time.Duration
+	// AtMostOnce stops where an attempt may have been processed, instead of relying
+	// on Whop to recognize the idempotency key.
+	AtMostOnce bool
+}
+
+func (p RetryPolicy) withDefaults() RetryPolicy {
+	return RetryPolicy{
+		MaxAttempts:   cmp.Or(p.MaxAttempts, 3),
+		BaseDelay:     cmp.Or(p.BaseDelay, 500*time.Millisecond),
+		MaxDelay:      cmp.Or(p.MaxDelay, 8*time.Second),
+		MaxRetryAfter: cmp.Or(p.MaxRetryAfter, 60*time.Second),
+		AtMostOnce:    p.AtMostOnce,
+	}
+}
+
+// situation is what there is to decide on after an attempt.
+type situation struct {
+	// An answer.
+	status      int  // 0: none
+	queued      bool // a 2xx that says so
+	understood  bool // a 2xx that says anything
+	inProgress  bool // the first request under this key still runs, or may
+	replayed    bool
+	shouldRetry string // the header: "true", "false" or ""
+
+	// No answer.
+	arrived   bool // without proof that the request did not arrive whole
+	permanent bool
+
+	contextEnded bool
+	keyIsFixed   bool // a new key is not allowed
+}
+
+// verdict is what follows from it.
+type verdict struct {
+	queued  bool    // success; the rest does not matter
+	outcome Outcome // of this attempt alone
+	retry   bool
+	newKey  bool
+}
+
+// decide is the table above.
+func decide(s situation, atMostOnce bool) verdict {
+	v := judge(s)
+	if v.queued {
+		return v
+	}
+	if atMostOnce && v.outcome == Unknown && !s.inProgress {
+		v.retry = false
+	}
+	if s.status != 0 && !is2xx(s.status) {
+		switch {
+		case s.shouldRetry == "false":
+			v.retry = false
+		case s.shouldRetry == "true" && !(atMostOnce && v.outcome == Unknown):
+			v.retry = true
+		}
+	}
+	if v.retry && s.replayed && v.outcome == Rejected {
+		// The same key gives the same answer for as long as Whop remembers it.
+		v.retry, v.newKey = !s.keyIsFixed, !s.keyIsFixed
+	}
+	if s.contextEnded {
+		v.retry, v.newKey = false, false
+	}
+	return v
+}
+
+// judge gives an attempt's outcome, and whether it is worth repeating.
+func judge(s situation) verdict {
+	switch {
+	case s.status == 0 && !s.arrived:
+		return verdict{outcome: NotSent, retry: !s.permanent}
+	case s.status == 0:
+		return verdict{outcome: Unknown, retry: true}
+	case is2xx(s.status) && s.queued:
+		return verdict{queued: true}
+	case is2xx(s.status) && s.understood:
+		return verdict{outcome: Rejected}
+	case is2xx(s.status):
+		return verdict{outcome: Unknown}
+	case s.status == http.StatusRequestTimeout, s.status == http.StatusTooManyRequests:
+		return verdict{outcome: Rejected, retry: true}
+	case s.inProgress:
+		return verdict{outcome: Unknown, retry: true}
+	case s.status >= 300 && s.status < 500:
+		return verdict{outcome: Rejected}
+	}
+	return verdict{outcome: Unknown, retry: true}
+}
+
+func is2xx(status int) bool { return status >= 200 && status < 300 }

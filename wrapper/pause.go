@@ -1,0 +1,143 @@
+package wrapper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Limiter paces attempts, retries included: Wait returns nil when one may go, or an
+// error if ctx ends or would end first. A [*rate.Limiter] is one; one that counts in a
+// shared store paces several processes together.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
+// newDefaultLimiter keeps every window of 60 s under the 600 requests a minute that
+// Whop documents for an operation and credential (docs.whop.com,
+// developer/troubleshooting): a burst and a minute at the rate make 590, which leaves
+// room for requests that are a little late.
+func newDefaultLimiter() Limiter {
+	const burst, perMinute = 10, 580
+	return rate.NewLimiter(rate.Every(time.Minute/perMinute), burst)
+}
+
+// pause waits for the shared hold and for the limiter. A hold that begins while the
+// limiter waits is waited for, and then the limiter again: what it let pass is late.
+func (c *Client) pause(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return contextError(ctx)
+		}
+		if err := c.hold.wait(ctx, c.policy.MaxRetryAfter); err != nil {
+			return err
+		}
+		if c.limiter == nil {
+			return nil
+		}
+		if err := c.limiter.Wait(ctx); err != nil {
+			if ctx.Err() != nil {
+				return stopped(err, contextError(ctx))
+			}
+			return fmt.Errorf("waiting for the rate limiter: %w", err)
+		}
+		if c.hold.left() <= 0 {
+			return nil
+		}
+	}
+}
+
+// hold keeps the attempts of a client back after a 429, so that one refusal is not
+// followed by one for every worker.
+type hold struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+func (h *hold) extend(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if until := time.Now().Add(d); until.After(h.until) {
+		h.until = until
+	}
+}
+
+func (h *hold) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.until.IsZero() {
+		return 0
+	}
+	return time.Until(h.until)
+}
+
+// wait returns when the hold is over, or at once if that would be after the context's
+// deadline or take longer than most.
+func (h *hold) wait(ctx context.Context, most time.Duration) error {
+	for {
+		left := h.left()
+		switch {
+		case left <= 0:
+			return nil
+		case left > most:
+			return &heldError{left: left, reason: fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", most)}
+		case left >= room(ctx):
+			return &heldError{left: left, reason: fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)}
+		}
+		if err := sleep(ctx, left); err != nil {
+			return err
+		}
+	}
+}
+
+// heldError is a send that another one's 429 kept from being tried.
+type heldError struct {
+	left   time.Duration
+	reason error
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("rate limited: an earlier 429 holds back this client for another %v, %v", e.left.Round(time.Millisecond), e.reason)
+}
+func (e *heldError) Unwrap() error        { return e.reason }
+func (e *heldError) Is(target error) bool { return target == ErrRateLimited }
+
+// budget bounds the retries of a client; see RetryPolicy.
+type budget struct {
+	mu    sync.Mutex
+	spent int
+}
+
+const (
+	budgetTokens     = 500
+	retryCost        = 5
+	timeoutRetryCost = 10
+)
+
+// take gives the cost of a retry, or false if too little is left.
+func (b *budget) take(afterTimeout bool) (cost int, ok bool) {
+	cost = retryCost
+	if afterTimeout {
+		cost = timeoutRetryCost
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spent+cost > budgetTokens {
+		return 0, false
+	}
+	b.spent += cost
+	return cost, true
+}
+
+// succeed gives back what the retries of a success took, or 1.
+func (b *budget) succeed(took int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.spent = max(0, b.spent-max(took, 1))
+}
+
+var errBudget = errors.New("no retry: too many attempts of this client have failed lately")
