@@ -1,0 +1,46 @@
+package whoptest
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+)
+
+// rateLimit counts requests of a credential in a window that slides.
+type rateLimit struct {
+	perMinute int
+	passed    map[string][]time.Time // by caller, oldest first
+}
+
+const window = time.Minute
+
+// pass counts a request, or refuses it with the wait in the message: Whop documents no
+// header for it.
+func (l *rateLimit) pass(caller string, now time.Time) *apiError {
+	if l.perMinute <= 0 {
+		return nil
+	}
+	if l.passed == nil {
+		l.passed = map[string][]time.Time{}
+	}
+	recent := l.passed[caller]
+	for len(recent) > 0 && now.Sub(recent[0]) >= window {
+		recent = recent[1:]
+	}
+	if len(recent) >= l.perMinute {
+		l.passed[caller] = recent
+		return tooManyRequests(window - now.Sub(recent[0]))
+	}
+	l.passed[caller] = append(recent, now)
+	return nil
+}
+
+func tooManyRequests(wait time.Duration) *apiError {
+	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	unit := "seconds"
+	if seconds == 1 {
+		unit = "second"
+	}
+	return newAPIError(http.StatusTooManyRequests, "rate_limited", "", fmt.Sprintf("Rate limit exceeded. Try again in %d %s.", seconds, unit))
+}

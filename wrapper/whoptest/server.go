@@ -1,0 +1,192 @@
+package whoptest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// basePath is that of the specification's server.
+const basePath = "/api/v1"
+
+// Server is a Whop notifications API. It is safe for concurrent use. As an
+// [http.Handler] it can also be mounted in another server, say one with TLS.
+type Server struct {
+	contract *contract
+	url      string
+	http     *http.Server
+	running  sync.WaitGroup     // the listener's loop and the requests being served
+	stop     context.CancelFunc // ends stalls
+	stopped  context.Context
+
+	mu       sync.Mutex
+	closed   bool
+	apiKey   string
+	logger   *slog.Logger
+	now      func() time.Time
+	limit    rateLimit
+	keys     idempotencyKeys
+	script   []Reply
+	requests []*Request
+	queued   []*Request
+}
+
+// Request is one request that the server got.
+type Request struct {
+	Method, Path, Query string
+	Header              http.Header
+	Body                []byte // nil if the server did not read it
+	IdempotencyKey      string
+	Time                time.Time // of its arrival
+	Status              int       // of the answer; 0: none was given
+}
+
+// NewServer starts a server on a free port of the loopback interface. It is closed when
+// the test ends; scripted replies that were never used then fail the test.
+func NewServer(tb testing.TB) *Server {
+	tb.Helper()
+	s, err := Start("127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("whoptest: %v", err)
+	}
+	tb.Cleanup(func() {
+		s.Close()
+		if left := s.unused(); len(left) > 0 {
+			tb.Errorf("whoptest: %d scripted replies were never used: %v", len(left), left)
+		}
+	})
+	return s
+}
+
+// Start starts a server outside of tests. The port 0, as in "127.0.0.1:0", picks a
+// free one.
+func Start(addr string) (*Server, error) {
+	s, err := New()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	s.url = "http://" + listener.Addr().String() + basePath
+	s.http = &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(discard{}, "", 0),
+	}
+	s.running.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log().Error("whoptest: stopped serving", "error", err)
+		}
+	})
+	return s, nil
+}
+
+// New makes a server that listens nowhere, to be mounted as an [http.Handler] under
+// the path /api/v1. Its URL is "".
+func New() (*Server, error) {
+	contract, err := loadContract()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		contract: contract,
+		apiKey:   "test_" + rand.Text(),
+		logger:   slog.New(slog.DiscardHandler),
+		now:      time.Now,
+	}
+	s.stopped, s.stop = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Close ends all connections, stalled ones too, and waits for the requests being
+// served. It may be called more than once.
+func (s *Server) Close() {
+	s.set(func() { s.closed = true })
+	s.stop()
+	if s.http != nil {
+		_ = s.http.Close()
+	}
+	s.running.Wait()
+}
+
+// URL is the base URL for [wrapper.WithBaseURL], as in "http://127.0.0.1:8080/api/v1".
+//
+// [wrapper.WithBaseURL]: https://pkg.go.dev/github.com/whopnotify/whopnotify/wrapper#WithBaseURL
+func (s *Server) URL() string { return s.url }
+
+// APIKey is the key that the server accepts: a random one, or that of SetAPIKey.
+func (s *Server) APIKey() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apiKey
+}
+
+// SetAPIKey makes the server accept this key and no other.
+func (s *Server) SetAPIKey(key string) { s.set(func() { s.apiKey = key }) }
+
+// SetRateLimit refuses with 429 what comes to more than perMinute requests in 60
+// seconds from one credential. Whop's documented limit is 600; 0, the default, is none.
+func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute = perMinute }) }
+
+// SetClock replaces time.Now, for keys that expire and limits that recover.
+func (s *Server) SetClock(now func() time.Time) { s.set(func() { s.now = now }) }
+
+// SetLogger logs a line for each request: method, path, status, idempotency key,
+// never the API key.
+func (s *Server) SetLogger(l *slog.Logger) { s.set(func() { s.logger = l }) }
+
+func (s *Server) log() *slog.Logger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logger
+}
+
+func (s *Server) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// Script sets what the next requests get, in order of their arrival, after what is
+// scripted already; then normal service goes on.
+func (s *Server) Script(replies ...Reply) {
+	s.set(func() { s.script = append(s.script, replies...) })
+}
+
+func (s *Server) unused() []Reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.script)
+}
+
+// Requests gives all requests, in order of arrival.
+func (s *Server) Requests() []Request { return s.copies(func() []*Request { return s.requests }) }
+
+// Queued gives the requests whose notifications Whop would have delivered, in order.
+// A replay is not among them: its notification was queued before.
+func (s *Server) Queued() []Request { return s.copies(func() []*Request { return s.queued }) }
+
+func (s *Server) copies(of func() []*Request) []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := of()
+	out := make([]Request, len(list))
+	for i, r := range list {
+		out[i] = *r
+	}
+	return out
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
