@@ -33,23 +33,23 @@ func (c *Client) SendAll(ctx context.Context, ns iter.Seq[Notification], concurr
 	}
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
 		f := &fanOut{
 			slots:   make(chan struct{}, concurrency),
 			results: make(chan Result),
 			stopped: make(chan struct{}),
 		}
-		f.workers.Go(func() {
-			f.guard(func() { c.pull(ctx, ns, f) })
+		f.stop = sync.OnceFunc(func() {
+			cancel()
+			close(f.stopped)
 		})
+		f.workers.Go(f.guard(func() { c.pull(ctx, ns, f) }))
 		go func() {
 			f.workers.Wait()
 			close(f.results)
 		}()
 		defer f.rethrow()
 		defer func() {
-			cancel()
-			close(f.stopped)
+			f.stop()
 			for range f.results { // until the last goroutine has ended
 			}
 		}()
@@ -73,12 +73,10 @@ func (c *Client) pull(ctx context.Context, ns iter.Seq[Notification], f *fanOut)
 		}
 		r := Result{Index: index, Notification: n}
 		index++
-		f.workers.Go(func() {
-			f.guard(func() {
-				r.Receipt, r.Err = c.Send(ctx, r.Notification)
-				f.deliver(r)
-			})
-		})
+		f.workers.Go(f.guard(func() {
+			r.Receipt, r.Err = c.Send(ctx, r.Notification)
+			f.deliver(r)
+		}))
 		if !f.acquire(ctx) {
 			return
 		}
@@ -90,7 +88,8 @@ type fanOut struct {
 	workers sync.WaitGroup
 	slots   chan struct{}
 	results chan Result
-	stopped chan struct{} // closed when nobody takes results any more
+	stopped chan struct{} // closed when no more results are wanted
+	stop    func()        // closes it, and cancels what is in flight
 
 	mu     sync.Mutex
 	thrown bool
@@ -125,22 +124,25 @@ func (f *fanOut) isStopped() bool {
 	}
 }
 
-// guard keeps a panic of do, or its Goexit, for rethrow.
-func (f *fanOut) guard(do func()) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		value := recover()
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if !f.thrown {
-			f.thrown, f.value = true, value
-		}
-	}()
-	do()
-	returned = true
+// guard makes a panic of do, or its Goexit, stop the others and be kept for rethrow.
+func (f *fanOut) guard(do func()) func() {
+	return func() {
+		returned := false
+		defer func() {
+			if returned {
+				return
+			}
+			value := recover()
+			f.mu.Lock()
+			if !f.thrown {
+				f.thrown, f.value = true, value
+			}
+			f.mu.Unlock()
+			f.stop()
+		}()
+		do()
+		returned = true
+	}
 }
 
 // rethrow ends the goroutine that ranges as guard saw another one end.

@@ -1,0 +1,196 @@
+package wrapper_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+func TestBodyOfBothVariants(t *testing.T) {
+	full := whop.Message{Title: "T", Content: "C", Subtitle: "S", RestPath: "/settings/billing?id=1", IconUserID: "user_9"}
+	for _, test := range []struct {
+		name string
+		n    whop.Notification
+		want string
+	}{
+		{"company", whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"}), `{"company_id":"biz_1","content":"C","title":"T"}`},
+		{"experience", whop.ToExperience("exp_1", whop.Message{Title: "T", Content: "C"}), `{"content":"C","experience_id":"exp_1","title":"T"}`},
+		{"company, all of it", whop.ToCompany("biz_1", full).OnlyUsers("user_1", "user_2"), `{"company_id":"biz_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1","user_2"]}`},
+		{"experience, all of it", whop.ToExperience("exp_1", full).OnlyUsers("user_1"), `{"experience_id":"exp_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1"]}`},
+		{"characters", whop.ToCompany("biz_1", whop.Message{Title: "Ünïcödé 🎉", Content: "a\nb\t\"c\" <d> & \x00"}), `{"company_id":"biz_1","title":"Ünïcödé 🎉","content":"a\nb\t\"c\" <d> & \u0000"}`},
+		{"the key is no part of it", paid.WithIdempotencyKey("k"), `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			body, err := json.Marshal(test.n)
+			require.NoError(t, err)
+			assert.JSONEq(t, test.want, string(body))
+
+			var back whop.Notification
+			require.NoError(t, json.Unmarshal(body, &back))
+			again, err := json.Marshal(back)
+			require.NoError(t, err)
+			assert.Equal(t, string(body), string(again))
+		})
+	}
+}
+
+func TestNotificationIsAValue(t *testing.T) {
+	everybody := paid
+	ids := []string{"user_1", "user_2"}
+	two := everybody.OnlyUsers(ids...)
+	keyed := two.WithIdempotencyKey("order-1")
+	ids[0] = "user_666"
+	_ = keyed.OnlyUsers("user_3")
+
+	assert.JSONEq(t, `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`, bodyOf(t, everybody))
+	assert.JSONEq(t, `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid","user_ids":["user_1","user_2"]}`, bodyOf(t, two))
+	assert.Equal(t, bodyOf(t, two), bodyOf(t, keyed))
+	assert.JSONEq(t, `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid","user_ids":["user_3"]}`, bodyOf(t, keyed.OnlyUsers("user_3")))
+}
+
+func bodyOf(t *testing.T, n whop.Notification) string {
+	t.Helper()
+	b, err := n.MarshalJSON()
+	require.NoError(t, err)
+	return string(b)
+}
+
+func TestInvalidNotifications(t *testing.T) {
+	ok := whop.Message{Title: "T", Content: "C"}
+	message := func(change func(*whop.Message)) whop.Notification {
+		m := ok
+		change(&m)
+		return whop.ToExperience("exp_1", m)
+	}
+	for _, test := range []struct {
+		name   string
+		n      whop.Notification
+		fields []string
+	}{
+		{"zero", whop.Notification{}, []string{"company_id", "title", "content"}},
+		{"no target", whop.Notification{}.OnlyUsers("user_1"), []string{"company_id", "title", "content"}},
+		{"blank company", whop.ToCompany(" ", ok), []string{"company_id"}},
+		{"blank experience", whop.ToExperience("", ok), []string{"experience_id"}},
+		{"an experience as company", whop.ToCompany("exp_1", ok), []string{"company_id"}},
+		{"a company as experience", whop.ToExperience("biz_1", ok), []string{"experience_id"}},
+		{"company of no UTF-8", whop.ToCompany("biz_\xff", ok), []string{"company_id"}},
+		{"no title", message(func(m *whop.Message) { m.Title = "" }), []string{"title"}},
+		{"blank title", message(func(m *whop.Message) { m.Title = " \n\t" }), []string{"title"}},
+		{"title of no UTF-8", message(func(m *whop.Message) { m.Title = "a\xff" }), []string{"title"}},
+		{"no content", message(func(m *whop.Message) { m.Content = "" }), []string{"content"}},
+		{"content of no UTF-8", message(func(m *whop.Message) { m.Content = "\xc3\x28" }), []string{"content"}},
+		{"subtitle of no UTF-8", message(func(m *whop.Message) { m.Subtitle = "\xff" }), []string{"subtitle"}},
+		{"rest path of no UTF-8", message(func(m *whop.Message) { m.RestPath = "/\xff" }), []string{"rest_path"}},
+		{"icon user of no UTF-8", message(func(m *whop.Message) { m.IconUserID = "\xff" }), []string{"icon_user_id"}},
+		{"rest path without a slash", message(func(m *whop.Message) { m.RestPath = "settings" }), []string{"rest_path"}},
+		{"narrowed to nobody", paid.OnlyUsers(), []string{"user_ids"}},
+		{"narrowed to nobody at last", paid.OnlyUsers("user_1").OnlyUsers([]string{}...), []string{"user_ids"}},
+		{"a blank user", paid.OnlyUsers("user_1", " "), []string{"user_ids"}},
+		{"a user of no UTF-8", paid.OnlyUsers("user_\xff"), []string{"user_ids"}},
+		{"key too long", paid.WithIdempotencyKey(strings.Repeat("k", 256)), []string{"Idempotency-Key"}},
+		{"key with a line break", paid.WithIdempotencyKey("a\r\nb"), []string{"Idempotency-Key"}},
+		{"key not ASCII", paid.WithIdempotencyKey("bestellung-ä"), []string{"Idempotency-Key"}},
+		{"key with a space at the end", paid.WithIdempotencyKey("a "), []string{"Idempotency-Key"}},
+		{"empty key", paid.WithIdempotencyKey(""), []string{"Idempotency-Key"}},
+		{"several things", whop.ToCompany("", whop.Message{RestPath: "x"}).OnlyUsers(), []string{"company_id", "title", "content", "rest_path", "user_ids"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.n.Validate()
+			require.ErrorIs(t, err, whop.ErrInvalidNotification)
+			assert.Equal(t, test.fields, fieldsOf(err), "%v", err)
+
+			_, err = json.Marshal(test.n)
+			assert.ErrorIs(t, err, whop.ErrInvalidNotification, "there is no JSON of it")
+
+			failure := sendError(t, newClient(t, "https://whop.test", inMemory(nil)), test.n)
+			assert.Equal(t, whop.NotSent, failure.Outcome)
+			assert.Zero(t, failure.Attempts)
+			assert.ErrorIs(t, failure, whop.ErrInvalidNotification)
+			assert.False(t, failure.Retryable())
+		})
+	}
+}
+
+// fieldsOf lists what a validation error names; a single one comes plain.
+func fieldsOf(err error) (fields []string) {
+	if one, ok := err.(*whop.ValidationError); ok {
+		return []string{one.Field}
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	for _, e := range joined.Unwrap() {
+		fields = append(fields, fieldsOf(e)...)
+	}
+	return fields
+}
+
+func TestUnfamiliarButValid(t *testing.T) {
+	m := whop.Message{Title: "T", Content: "C"}
+	for _, n := range []whop.Notification{
+		whop.ToCompany("VXNlci0xMA==", m),
+		whop.ToExperience("4", m),
+		whop.ToCompany("user_1", m),
+		paid.OnlyUsers("4", "biz_1", "anything"),
+		paid.OnlyUsers("user_1", "user_1"),
+		paid.WithIdempotencyKey(strings.Repeat("k", 255)),
+		paid.WithIdempotencyKey("order 7, shipped ~!"),
+	} {
+		assert.NoError(t, n.Validate())
+	}
+}
+
+func TestDecodingRefusesWhatItCannotSendAsMeant(t *testing.T) {
+	for _, test := range []struct{ name, json, field string }{
+		{"no target", `{"title":"T","content":"C"}`, "company_id"},
+		{"null targets", `{"company_id":null,"experience_id":null,"title":"T","content":"C"}`, "company_id"},
+		{"both targets", `{"company_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`, "company_id"},
+		{"unknown field", `{"company_id":"biz_1","title":"T","content":"C","user_id":"u"}`, "user_id"},
+		{"other capitals", `{"company_id":"biz_1","title":"T","content":"C","User_Ids":["u"]}`, "User_Ids"},
+		{"a field twice", `{"company_id":"biz_1","title":"T","content":"C","user_ids":["u"],"user_ids":null}`, "user_ids"},
+		{"number for a string", `{"company_id":"biz_1","title":7,"content":"C"}`, "title"},
+		{"string for an array", `{"company_id":"biz_1","title":"T","content":"C","user_ids":"u"}`, "user_ids"},
+		{"number in the array", `{"company_id":"biz_1","title":"T","content":"C","user_ids":[1]}`, "user_ids"},
+		{"null", `null`, ""},
+		{"array", `[]`, ""},
+		{"string", `"x"`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := paid
+			err := json.Unmarshal([]byte(test.json), &n)
+			require.ErrorIs(t, err, whop.ErrInvalidNotification)
+			invalid, ok := errors.AsType[*whop.ValidationError](err)
+			require.True(t, ok)
+			assert.Equal(t, test.field, invalid.Field, "%v", err)
+			assert.Equal(t, bodyOf(t, paid), bodyOf(t, n), "what it was decoded into is as before")
+		})
+	}
+	for name, bad := range map[string]string{
+		"cut":            `{"company_id":"biz_1"`,
+		"something else": `{} {}`,
+		"empty":          ``,
+		"not UTF-8":      "{\"company_id\":\"biz_\xff\"}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var n whop.Notification
+			assert.ErrorIs(t, n.UnmarshalJSON([]byte(bad)), whop.ErrInvalidNotification)
+		})
+	}
+}
+
+func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
+	var n whop.Notification
+	require.NoError(t, json.Unmarshal([]byte(`{"company_id":"biz_1","title":"T","content":"C","user_ids":[]}`), &n))
+	assert.Equal(t, []string{"user_ids"}, fieldsOf(n.Validate()))
+
+	require.NoError(t, json.Unmarshal([]byte(`{"experience_id":"exp_1","title":"T","content":"C","user_ids":null,"subtitle":null,"rest_path":"","icon_user_id":null}`), &n))
+	require.NoError(t, n.Validate())
+	assert.JSONEq(t, `{"experience_id":"exp_1","title":"T","content":"C"}`, bodyOf(t, n))
+}

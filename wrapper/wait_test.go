@@ -1,0 +1,335 @@
+package wrapper_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// defaults is the policy of a client that is told nothing.
+var defaults = whop.WithRetryPolicy(whop.RetryPolicy{})
+
+// waits sends once, with everything refused alike, and gives the wait before each retry.
+func waits(t *testing.T, opts []whop.Option, answer func() (*http.Response, error)) ([]time.Duration, *whop.SendError) {
+	t.Helper()
+	var at []time.Time
+	client := newClient(t, "https://whop.test", append([]whop.Option{inMemory(func(*http.Request) (*http.Response, error) {
+		at = append(at, time.Now())
+		return answer()
+	})}, opts...)...)
+	start := time.Now()
+	failure := sendError(t, client, paid)
+	end := time.Now()
+	require.NotEmpty(t, at)
+	assert.Equal(t, start, at[0], "no wait before the first attempt")
+	assert.Equal(t, at[len(at)-1], end, "no wait after the last attempt")
+	var between []time.Duration
+	for i := 1; i < len(at); i++ {
+		between = append(between, at[i].Sub(at[i-1]))
+	}
+	return between, failure
+}
+
+func TestBackoffDoublesLessJitter(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			policy := whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 8})
+			got, failure := waits(t, []whop.Option{policy}, with(503, ""))
+			require.Len(t, got, 7)
+			for i, want := range []time.Duration{500, 1000, 2000, 4000, 8000, 8000, 8000} {
+				want *= time.Millisecond
+				assert.LessOrEqual(t, got[i], want, "wait %d", i+1)
+				assert.GreaterOrEqual(t, got[i], want-want/4, "wait %d", i+1)
+			}
+			assert.Zero(t, failure.RetryAfter)
+		})
+	}
+}
+
+func TestBackoffOfOddPolicies(t *testing.T) {
+	for _, test := range []struct {
+		policy whop.RetryPolicy
+		most   time.Duration // of any wait
+		tries  int
+	}{
+		{whop.RetryPolicy{}, time.Second, 3},
+		{whop.RetryPolicy{MaxAttempts: 1}, 0, 1},
+		{whop.RetryPolicy{MaxAttempts: 40, MaxDelay: time.Millisecond}, time.Millisecond, 40},
+		{whop.RetryPolicy{BaseDelay: time.Minute, MaxDelay: time.Second}, time.Second, 3},
+		{whop.RetryPolicy{MaxAttempts: 70, BaseDelay: math.MaxInt64, MaxDelay: time.Hour}, time.Hour, 70},
+		{whop.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, 1, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			got, failure := waits(t, []whop.Option{whop.WithRetryPolicy(test.policy)}, with(503, ""))
+			assert.Equal(t, test.tries, failure.Attempts)
+			for _, d := range got {
+				assert.Positive(t, d)
+				assert.LessOrEqual(t, d, test.most)
+			}
+		})
+	}
+}
+
+func TestServersWait(t *testing.T) {
+	const none = 0 // the back-off serves
+	message := func(s string) string { return `{"error":{"type":"rate_limited","message":"` + s + `"}}` }
+
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			name    string
+			status  int
+			body    string
+			headers []string
+			want    time.Duration
+		}{
+			{"seconds", 503, "", []string{"Retry-After", "7"}, 7 * time.Second},
+			{"a fraction", 429, "", []string{"Retry-After", "1.25"}, 1250 * time.Millisecond},
+			{"spaces", 429, "", []string{"Retry-After", " 2 "}, 2 * time.Second},
+			{"milliseconds", 429, "", []string{"Retry-After-Ms", "1500"}, 1500 * time.Millisecond},
+			{"milliseconds first", 429, "", []string{"Retry-After", "9", "Retry-After-Ms", "20"}, 20 * time.Millisecond},
+			{"nonsense, then seconds", 429, "", []string{"Retry-After", "9", "Retry-After-Ms", "soon"}, 9 * time.Second},
+			{"a past date", 503, "", []string{"Retry-After", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}, none},
+			{"negative", 503, "", []string{"Retry-After", "-5"}, none},
+			{"zero", 503, "", []string{"Retry-After", "0"}, none},
+			{"nonsense", 503, "", []string{"Retry-After", "soon"}, none},
+			{"not a number", 503, "", []string{"Retry-After", "NaN"}, none},
+			{"hexadecimal", 503, "", []string{"Retry-After", "0x10"}, none},
+			{"infinity", 503, "", []string{"Retry-After", "inf"}, none},
+			{"message", 429, message("Try again in 12 seconds."), nil, 12 * time.Second},
+			{"message, one second", 429, message("Retry in 1 second"), nil, time.Second},
+			{"message, a fraction", 429, message("wait 0.5 seconds"), nil, 500 * time.Millisecond},
+			{"message, minute", 429, message("Please wait 1 minute"), nil, time.Minute},
+			{"message, capitals", 429, message("WAIT 3 SECONDS"), nil, 3 * time.Second},
+			{"message and a rate", 429, message("Over 600 requests per 60 seconds, try again in 4 seconds"), nil, 4 * time.Second},
+			{"old envelope", 429, `{"message":"You are being rate limited, wait 6 seconds"}`, nil, 6 * time.Second},
+			{"no JSON", 429, `slow down: 2 seconds`, nil, 2 * time.Second},
+			{"header before message", 429, message("Try again in 12 seconds."), []string{"Retry-After", "3"}, 3 * time.Second},
+			{"message without a wait", 429, message("You are being rate limited"), nil, none},
+			{"message, negative", 429, message("wait -5 seconds"), nil, none},
+			{"message, zero", 429, message("wait 0 seconds"), nil, none},
+			{"message of another status", 503, message("Try again in 12 seconds."), nil, none},
+		} {
+			got, failure := waits(t, []whop.Option{defaults}, with(test.status, test.body, test.headers...))
+			require.NotEmpty(t, got, test.name)
+			if test.want == none {
+				assert.LessOrEqual(t, got[0], 500*time.Millisecond, test.name)
+				assert.GreaterOrEqual(t, got[0], 375*time.Millisecond, test.name)
+				assert.Zero(t, failure.RetryAfter, test.name)
+				continue
+			}
+			assert.GreaterOrEqual(t, got[0], test.want, test.name)
+			assert.LessOrEqual(t, got[0], test.want+test.want/10, test.name)
+			assert.Equal(t, test.want, failure.RetryAfter, test.name)
+		}
+	})
+}
+
+func TestServersWaitAsADate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		date := time.Now().Add(30 * time.Second).UTC().Format(http.TimeFormat)
+		got, _ := waits(t, []whop.Option{defaults}, with(503, "", "Retry-After", date))
+		require.Len(t, got, 2)
+		assert.GreaterOrEqual(t, got[0], 30*time.Second)
+		assert.LessOrEqual(t, got[0], 33*time.Second)
+		assert.LessOrEqual(t, got[1], time.Second, "by then the date is past")
+	})
+}
+
+func TestTooLongAWaitEndsTheSendAtOnce(t *testing.T) {
+	message := func(s string) string { return `{"error":{"type":"rate_limited","message":"` + s + `"}}` }
+	forever := time.Duration(math.MaxInt64)
+	synctest.Test(t, func(t *testing.T) {
+		for _, test := range []struct {
+			name, body, header string
+			want               time.Duration
+		}{
+			{"61 seconds", "", "61", 61 * time.Second},
+			{"a day", "", "86400", 24 * time.Hour},
+			{"more than a Duration holds", "", "99999999999999999999999999", forever},
+			{"more than a float holds", "", "1" + string(make0s(400)), forever},
+			{"2 minutes in the message", message("wait 2 minutes"), "", 2 * time.Minute},
+			{"minutes and seconds", message("wait 1 minute and 30 seconds"), "", 90 * time.Second},
+			{"too many minutes", message("wait 99999999999999999999 minutes"), "", forever},
+			{"the last date there is", "", "Fri, 31 Dec 9999 23:59:59 GMT", forever},
+		} {
+			var headers []string
+			if test.header != "" {
+				headers = []string{"Retry-After", test.header}
+			}
+			got, failure := waits(t, []whop.Option{defaults}, with(429, test.body, headers...))
+			assert.Empty(t, got, test.name)
+			assert.Equal(t, 1, failure.Attempts, test.name)
+			assert.Equal(t, whop.Rejected, failure.Outcome, test.name)
+			assert.Equal(t, test.want, failure.RetryAfter, test.name)
+			assert.ErrorIs(t, failure, whop.ErrRateLimited, test.name)
+			assert.ErrorContains(t, failure, "MaxRetryAfter", test.name)
+			assert.True(t, failure.Retryable(), test.name)
+		}
+	})
+}
+
+func make0s(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = '0'
+	}
+	return b
+}
+
+func TestMaxRetryAfterIsInclusive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, _ := waits(t, []whop.Option{defaults}, with(503, "", "Retry-After", "60"))
+		require.Len(t, got, 2)
+		got, _ = waits(t, []whop.Option{whop.WithRetryPolicy(whop.RetryPolicy{MaxRetryAfter: time.Second})}, with(503, "", "Retry-After", "1.001"))
+		require.Empty(t, got)
+	})
+}
+
+func TestNobodySleepsIntoACertainFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", defaults, inMemory(func(*http.Request) (*http.Response, error) {
+			return response(503, "", "Retry-After", "10"), nil
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := client.Send(ctx, paid)
+		failure, ok := errors.AsType[*whop.SendError](err)
+		require.True(t, ok)
+		assert.Zero(t, time.Since(start))
+		assert.Equal(t, 10*time.Second, failure.RetryAfter)
+		assert.ErrorIs(t, err, whop.ErrServer)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+
+		// One that fits is waited for, jitter or not.
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
+			start := time.Now()
+			_, err := client.Send(ctx, paid)
+			cancel()
+			failure, ok := errors.AsType[*whop.SendError](err)
+			require.True(t, ok)
+			assert.Equal(t, 2, failure.Attempts)
+			assert.GreaterOrEqual(t, time.Since(start), 10*time.Second)
+		}
+	})
+}
+
+func TestWaitingEndsWithTheContext(t *testing.T) {
+	reason := errors.New("shutting down")
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", defaults, inMemory(func(*http.Request) (*http.Response, error) {
+			return response(503, ""), nil
+		}))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(100*time.Millisecond, func() { cancel(reason) })
+		start := time.Now()
+		_, err := client.Send(ctx, paid)
+		assert.Equal(t, 100*time.Millisecond, time.Since(start))
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, reason)
+		assert.ErrorIs(t, err, whop.ErrServer)
+		failure, ok := errors.AsType[*whop.SendError](err)
+		require.True(t, ok)
+		assert.Equal(t, whop.Unknown, failure.Outcome)
+		assert.Equal(t, 1, failure.Attempts)
+	})
+}
+
+func TestContextThatHasEndedSendsNothing(t *testing.T) {
+	client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
+		t.Error("a request went out")
+		return nil, io.EOF
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := client.Send(ctx, paid)
+	failure, ok := errors.AsType[*whop.SendError](err)
+	require.True(t, ok)
+	assert.Equal(t, whop.NotSent, failure.Outcome)
+	assert.Zero(t, failure.Attempts)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.NotEmpty(t, failure.IdempotencyKey)
+}
+
+func TestContextThatEndsDuringAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := client.Send(ctx, paid)
+		assert.Equal(t, 5*time.Second, time.Since(start))
+		failure, ok := errors.AsType[*whop.SendError](err)
+		require.True(t, ok)
+		assert.Equal(t, whop.Unknown, failure.Outcome)
+		assert.Equal(t, 1, failure.Attempts)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.NotContains(t, err.Error(), "within the attempt's")
+	})
+}
+
+func TestAttemptTimeoutCoversTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
+			resp := response(200, "")
+			resp.Body = io.NopCloser(stuck{r.Context()})
+			return resp, nil
+		}))
+		start := time.Now()
+		failure := sendError(t, client, paid)
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		assert.Equal(t, whop.Unknown, failure.Outcome)
+		assert.ErrorIs(t, failure, whop.ErrMalformedResponse)
+		assert.Equal(t, 1, failure.Attempts)
+	})
+}
+
+type stuck struct{ ctx context.Context }
+
+func (s stuck) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}
+
+func TestObserverSeesEachAttemptAndItsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var seen []whop.Attempt
+		client := newClient(t, "https://whop.test", defaults,
+			whop.WithObserver(func(_ context.Context, a whop.Attempt) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, a)
+			}),
+			inMemory(inTurn(with(503, ""), func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF })))
+		receipt, err := client.Send(t.Context(), paid)
+		require.NoError(t, err)
+		require.Len(t, seen, 3)
+		for i, a := range seen {
+			assert.Equal(t, i+1, a.Number)
+			assert.Equal(t, receipt.IdempotencyKey, a.IdempotencyKey)
+		}
+		assert.Equal(t, []int{503, 0, 200}, []int{seen[0].StatusCode, seen[1].StatusCode, seen[2].StatusCode})
+		assert.ErrorIs(t, seen[0].Err, whop.ErrServer)
+		assert.ErrorIs(t, seen[1].Err, io.ErrUnexpectedEOF)
+		assert.NoError(t, seen[2].Err)
+		assert.Positive(t, seen[0].RetryIn)
+		assert.Positive(t, seen[1].RetryIn)
+		assert.Zero(t, seen[2].RetryIn)
+	})
+}
