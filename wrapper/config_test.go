@@ -161,10 +161,10 @@ func TestHTTPClientIsUsedAndLeftAlone(t *testing.T) {
 func TestTheKeyShowsNowhere(t *testing.T) {
 	client, err := whop.NewClient(whop.WithAPIKey(testKey))
 	require.NoError(t, err)
-	asJSON, err := json.Marshal(client)
+	asJSON, err := json.Marshal(map[string]any{"client": client})
 	require.NoError(t, err)
 	for _, shown := range []string{
-		fmt.Sprintf("%v", client), fmt.Sprintf("%+v", client), fmt.Sprintf("%#v", client), fmt.Sprintf("%s", client),
+		fmt.Sprintf("%v", client), fmt.Sprintf("%+v", client), fmt.Sprintf("%#v", client), client.String(),
 		fmt.Sprintf("%+v", client.API()), fmt.Sprintf("%#v", client.API()), fmt.Sprintf("%#v", whop.WithAPIKey(testKey)),
 		string(asJSON),
 	} {

@@ -71,6 +71,16 @@ func response(status int, body string, headers ...string) *http.Response {
 	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
 }
 
+// sentKey is the idempotency key of a request that has not crossed a network: its name
+// is in lower case on purpose.
+func sentKey(r *http.Request) string {
+	name := "idempotency-key"
+	if values := r.Header[name]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
 const queuedBody = `{"success":true}`
 
 // inTurn answers with each response once, then that the notification is queued.

@@ -49,7 +49,7 @@ func taking(d time.Duration) whop.Option {
 func TestSendAllYieldsEachResultOnce(t *testing.T) {
 	refused := errors.New("refused")
 	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
-		if r.Header["idempotency-key"][0] == "17" {
+		if sentKey(r) == "17" {
 			return nil, refused
 		}
 		return response(200, queuedBody), nil
@@ -109,7 +109,7 @@ func TestSendAllBreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled, cancelled atomic.Int32
 		client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
-			if r.Header["idempotency-key"][0] == "0" {
+			if sentKey(r) == "0" {
 				return response(200, queuedBody), nil
 			}
 			<-r.Context().Done()

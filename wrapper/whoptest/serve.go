@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -180,9 +181,7 @@ func (s *Server) readBody(r *http.Request, record *Request) error {
 
 func (s *Server) answer(w http.ResponseWriter, record *Request, a response) {
 	s.set(func() { record.Status = a.status })
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
 	_, _ = io.WriteString(w, a.body)
 }
