@@ -15,7 +15,8 @@ import (
 //
 // A call returns the response of the last attempt, whatever its status, with its body
 // readable, or a [*SendError] where there was none. A header that a request editor sets
-// counts over the client's own, Idempotency-Key included.
+// counts over the client's own, Idempotency-Key included. For parsed responses, give
+// what API().Client holds to gen.NewClientWithResponses by gen.WithHTTPClient.
 func (c *Client) API() *gen.Client {
 	return &gen.Client{Server: c.server, Client: doer{c}}
 }

@@ -92,6 +92,7 @@ func (c *Client) exchange(ctx context.Context, call *call, a *answer) {
 // the request for one that it may send again by itself after it was written.
 func (call *call) request(ctx context.Context, token string) *http.Request {
 	req := call.template.WithContext(ctx)
+	req.URL = new(*call.template.URL) // some http.RoundTrippers redirect in place
 	req.Header = maps.Clone(call.template.Header)
 	values := []string{call.key, ""}
 	req.Header[idempotencyHeader] = values[:1:1]

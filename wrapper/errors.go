@@ -45,7 +45,7 @@ func (e *ValidationError) Error() string {
 	if e.Field == "" {
 		return "whop: invalid notification: " + e.Reason
 	}
-	return fmt.Sprintf("whop: invalid notification: %s: %s", e.Field, e.Reason)
+	return fmt.Sprintf("whop: invalid notification: %s: %s", oneLine(e.Field), e.Reason)
 }
 
 // Is reports whether target is [ErrInvalidNotification].

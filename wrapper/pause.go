@@ -45,7 +45,7 @@ func (c *Client) pause(ctx context.Context) error {
 			}
 			return fmt.Errorf("waiting for the rate limiter: %w", err)
 		}
-		if c.hold.left() <= 0 {
+		if left, _ := c.hold.left(); left <= 0 {
 			return nil
 		}
 	}
@@ -56,34 +56,35 @@ func (c *Client) pause(ctx context.Context) error {
 type hold struct {
 	mu    sync.Mutex
 	until time.Time
+	long  bool // the server asked for more than RetryPolicy.MaxRetryAfter
 }
 
-func (h *hold) extend(d time.Duration) {
+func (h *hold) extend(d time.Duration, long bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if until := time.Now().Add(d); until.After(h.until) {
-		h.until = until
+		h.until, h.long = until, long
 	}
 }
 
-func (h *hold) left() time.Duration {
+func (h *hold) left() (left time.Duration, long bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.until.IsZero() {
-		return 0
+		return 0, false
 	}
-	return time.Until(h.until)
+	return time.Until(h.until), h.long
 }
 
 // wait returns when the hold is over, or at once if that would be after the context's
-// deadline or take longer than most.
+// deadline or take longer than a server may ask for.
 func (h *hold) wait(ctx context.Context, most time.Duration) error {
 	for {
-		left := h.left()
+		left, long := h.left()
 		switch {
 		case left <= 0:
 			return nil
-		case left > most:
+		case long && left > most:
 			return &heldError{left: left, reason: fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", most)}
 		case left >= room(ctx):
 			return &heldError{left: left, reason: fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)}

@@ -206,6 +206,45 @@ func TestLongHoldFailsOthersAtOnce(t *testing.T) {
 	})
 }
 
+// The longest wait that is accepted is waited for, by those held back as well; and so
+// is the back-off after a 429 that asks for nothing.
+func TestHoldOfAnAcceptedWait(t *testing.T) {
+	for _, test := range []struct {
+		policy whop.RetryPolicy
+		asked  []string
+	}{
+		{whop.RetryPolicy{}, []string{"Retry-After", "60"}},
+		{whop.RetryPolicy{MaxRetryAfter: time.Millisecond}, nil},
+	} {
+		for range 20 {
+			synctest.Test(t, func(t *testing.T) {
+				client := newClient(t, "https://whop.test", whop.WithRetryPolicy(test.policy), inMemory(inTurn(with(429, "", test.asked...))))
+				var workers sync.WaitGroup
+				for range 3 {
+					workers.Go(func() {
+						_, err := client.Send(t.Context(), paid)
+						assert.NoError(t, err)
+					})
+					synctest.Wait()
+				}
+				workers.Wait()
+			})
+		}
+	}
+}
+
+// Some http.RoundTrippers change the request's URL in place; the next one is as before.
+func TestURLIsTheAttemptsOwn(t *testing.T) {
+	var hosts []string
+	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
+		hosts = append(hosts, r.URL.Host)
+		r.URL.Host = "elsewhere.test"
+		return response(503, ""), nil
+	}))
+	sendError(t, client, paid)
+	assert.Equal(t, []string{"whop.test", "whop.test", "whop.test"}, hosts)
+}
+
 // In an outage retries come to an end; they come back with successes.
 func TestRetryBudget(t *testing.T) {
 	var requests, down atomic.Int32

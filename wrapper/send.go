@@ -173,7 +173,7 @@ func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) (next, e
 	}
 	retry := v.retry && n < c.policy.MaxAttempts
 	if a.status == http.StatusTooManyRequests && (a.asked > 0 || retry) {
-		c.hold.extend(wait)
+		c.hold.extend(wait, a.asked > c.policy.MaxRetryAfter)
 	}
 
 	switch {
