@@ -147,6 +147,9 @@ func (c *Client) roundTrip(req *http.Request) (*http.Response, error) {
 // connection can be used again.
 func readBody(resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
+	if resp.StatusCode < 200 {
+		return nil, nil // after 101 Switching Protocols it is the connection, without end
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if len(body) > maxResponse {
 		return body[:maxResponse], fmt.Errorf("the body is over %d bytes", maxResponse)
@@ -160,9 +163,9 @@ func readBody(resp *http.Response) ([]byte, error) {
 // explain says whose time was up, where it was time.
 func (c *Client) explain(ctx, attempt context.Context, err error) error {
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !(errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx))):
 		return stopped(err, contextError(ctx))
-	case attempt.Err() != nil:
+	case ctx.Err() == nil && attempt.Err() != nil:
 		return &attemptTimeoutError{after: c.attemptTimeout, err: err}
 	}
 	return err

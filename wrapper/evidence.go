@@ -22,7 +22,6 @@ import (
 // proof that was none, never the reverse: a cancelled stream sends no body.
 type evidence struct {
 	asked        atomic.Bool // for a connection
-	got          atomic.Bool // a connection
 	wroteHeaders atomic.Bool // into it, all of them
 	writeFailed  atomic.Bool // on the way
 	http2        atomic.Bool
@@ -74,14 +73,12 @@ func (e *evidence) getConn(string) {
 		e.earlier.Store(true)
 	}
 	e.asked.Store(true)
-	e.got.Store(false)
 	e.wroteHeaders.Store(false)
 	e.writeFailed.Store(false)
 	e.http2.Store(false)
 }
 
 func (e *evidence) gotConn(info httptrace.GotConnInfo) {
-	e.got.Store(true)
 	if c, ok := info.Conn.(*tls.Conn); ok && c.ConnectionState().NegotiatedProtocol == "h2" {
 		e.http2.Store(true)
 	}

@@ -2,6 +2,7 @@ package wrapper_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -146,7 +147,10 @@ func TestRetryTableOfConnections(t *testing.T) {
 		{retryRow{"reset without an answer", whop.Unknown, true, false, nil}, func(c net.Conn) { readRequest(c); reset(c) }},
 		{retryRow{"closed in the middle of the request", whop.Unknown, true, false, nil}, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) }},
 		{retryRow{"headers cut", whop.Unknown, true, false, nil}, say("HTTP/1.1 200 OK\r\nContent-Le")},
-		{retryRow{"switching protocols", whop.Unknown, true, false, nil}, say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n")},
+		{retryRow{"switching protocols", whop.Unknown, true, false, nil}, func(c net.Conn) {
+			say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n")(c)
+			_, _ = io.Copy(io.Discard, c) // and stays open
+		}},
 		{retryRow{"body cut", whop.Unknown, false, false, whop.ErrMalformedResponse}, say("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"succ")},
 		{retryRow{"chunks cut", whop.Unknown, false, false, whop.ErrMalformedResponse}, say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"success\":true}\r\n")},
 		{retryRow{"400 cut", whop.Rejected, false, false, whop.ErrBadRequest}, say("HTTP/1.1 400 Bad Request\r\nContent-Length: 90\r\n\r\n{\"error")},

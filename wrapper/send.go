@@ -177,7 +177,7 @@ func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) (next, e
 	}
 
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(a.failure, ctx.Err()):
 		return next{}, fmt.Errorf("no retry: %w", contextError(ctx))
 	case !retry:
 		return next{}, nil
@@ -193,19 +193,13 @@ func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) (next, e
 	return next{retry: true, wait: wait, cost: cost}, nil
 }
 
-// stopped joins a failure and the reason why nothing more was tried, if there is one
-// that the failure does not give already.
+// stopped joins a failure and the reason why nothing more was tried. Either may be nil.
 func stopped(failure, reason error) error {
 	switch {
 	case failure == nil:
 		return reason
 	case reason == nil:
 		return failure
-	}
-	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(reason, ended) && errors.Is(failure, ended) {
-			return failure
-		}
 	}
 	return fmt.Errorf("%w; %w", failure, reason)
 }
