@@ -1,0 +1,46 @@
+package gen_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/oapi-codegen/oapi-codegen/v2/pkg/util"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v4"
+)
+
+// The generator passes over an overlay action that finds nothing, so that a new
+// contract can be generated. For the vendored one its own loader, set to be strict,
+// finds a target for each.
+func TestOverlayFindsItsTargets(t *testing.T) {
+	_, err := util.LoadSwaggerWithOverlay("../openapi.yml", util.LoadSwaggerWithOverlayOpts{Path: "overlay.yaml", Strict: true})
+	require.NoError(t, err)
+}
+
+// A schema declared again in the overlay would hide a change of the specification.
+func TestOverlayOnlyAnnotates(t *testing.T) {
+	var file struct {
+		Actions []struct {
+			Target string
+			Update map[string]string
+			Other  map[string]any `yaml:",inline"` // remove, copy
+		}
+	}
+	require.NoError(t, yaml.Load(read(t, "overlay.yaml"), &file))
+	require.NotEmpty(t, file.Actions)
+	for _, action := range file.Actions {
+		assert.Empty(t, action.Other, action.Target)
+		assert.NotEmpty(t, action.Update, action.Target)
+		for key := range action.Update {
+			assert.Contains(t, []string{"x-go-name", "x-go-type-name", "x-go-type"}, key, action.Target)
+		}
+	}
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return data
+}
