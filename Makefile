@@ -27,3 +27,24 @@ importer-build: ## build a program that imports wrapper, and see what else it bu
 
 bench: ## a Send against the same request written by hand
 	go test ./wrapper -run '^$$' -bench . -benchmem -count 6
+
+.PHONY: spec-diff spec-update spec-address lint-workflows FORCE
+
+# Where Whop publishes its specification; any file or URL can take its place.
+SPEC ?= https://app.stainless.com/api/spec/documented/whopsdk/openapi.documented.yml
+
+# Built first: go run would turn every exit code into 1.
+bin/specsync: FORCE
+	@go build -o $@ ./gen/specsync
+
+spec-diff: bin/specsync ## what changed in POST /notifications: 1 drift, 2 cannot tell [SPEC=file or URL]
+	bin/specsync diff '$(SPEC)'
+
+spec-update: bin/specsync ## take the change over into openapi.yml [SPEC=file or URL]
+	bin/specsync update '$(SPEC)'
+
+spec-address:
+	@echo '$(SPEC)'
+
+lint-workflows: ## check .github/workflows
+	go tool -modfile=.ci/actionlint.mod actionlint
