@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// clientFlags choose the server, the key and the patience of a client.
+type clientFlags struct {
+	keyFile        string
+	baseURL        string
+	insecureHTTP   bool
+	apiVersion     string
+	timeout        time.Duration
+	attemptTimeout time.Duration
+	maxAttempts    int
+	atMostOnce     bool
+}
+
+func (f *clientFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the API key, in place of WHOP_API_KEY")
+	flags.StringVar(&f.baseURL, "base-url", "", "`URL` of the API, in place of WHOP_BASE_URL (default "+whop.DefaultBaseURL+")")
+	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "allow http:// to a host that is not loopback: the key is readable on the way")
+	flags.StringVar(&f.apiVersion, "api-version", "", "`DATE` of the contract, in place of WHOP_API_VERSION, or none for the key's own (default "+whop.DefaultAPIVersion+")")
+	flags.DurationVar(&f.timeout, "timeout", 0, "give up after `TIME`, retries included (default: when the attempts are used up)")
+	flags.DurationVar(&f.attemptTimeout, "attempt-timeout", 30*time.Second, "give up an attempt after `TIME`")
+	flags.IntVar(&f.maxAttempts, "max-attempts", 3, "try `N` times at most, the first time included")
+	flags.BoolVar(&f.atMostOnce, "at-most-once", false, "never try again after an attempt that may have been queued")
+}
+
+// check refuses numbers that the package would take for its defaults.
+func (f *clientFlags) check() error {
+	switch {
+	case f.timeout < 0:
+		return fmt.Errorf("--timeout %v is negative", f.timeout)
+	case f.attemptTimeout <= 0:
+		return fmt.Errorf("--attempt-timeout %v is not positive", f.attemptTimeout)
+	case f.maxAttempts < 1:
+		return fmt.Errorf("--max-attempts %d is under 1", f.maxAttempts)
+	}
+	return nil
+}
+
+// options are those of the flags that were given; the environment decides the rest.
+func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
+	opts := []whop.Option{
+		whop.WithUserAgent("whop-notify/" + version()),
+		whop.WithAttemptTimeout(f.attemptTimeout),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: f.maxAttempts, AtMostOnce: f.atMostOnce}),
+	}
+	if f.insecureHTTP {
+		opts = append(opts, whop.WithInsecureHTTP())
+	}
+	if flags.Changed("api-key-file") {
+		key, err := readKey(f.keyFile)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, whop.WithAPIKey(key))
+	}
+	if flags.Changed("base-url") {
+		opts = append(opts, whop.WithBaseURL(f.baseURL))
+	}
+	if flags.Changed("api-version") {
+		switch f.apiVersion {
+		case "":
+			return nil, errors.New("--api-version is empty; give a date, or none to send no version")
+		case "none":
+			opts = append(opts, whop.WithAPIVersion(""))
+		default:
+			opts = append(opts, whop.WithAPIVersion(f.apiVersion))
+		}
+	}
+	return opts, nil
+}
+
+// hasKey reports whether there is a key to send with.
+func hasKey(flags *pflag.FlagSet) bool {
+	return flags.Changed("api-key-file") || os.Getenv("WHOP_API_KEY") != ""
+}
+
+const maxKeyFile = 64 << 10 // bytes
+
+// readKey reads a key from a file, without the newline at its end. No error names the
+// file: somebody may have given the key itself.
+func readKey(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", keyFileError(err)
+	}
+	defer file.Close()
+	content, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err != nil {
+		return "", keyFileError(err)
+	}
+	if len(content) > maxKeyFile {
+		return "", errors.New("--api-key-file: the file is too large to be a key")
+	}
+	key := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if key == "" {
+		return "", errors.New("--api-key-file: the file is empty")
+	}
+	return key, nil
+}
+
+func keyFileError(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	return fmt.Errorf("--api-key-file takes the name of a file that holds the key: %w", err)
+}

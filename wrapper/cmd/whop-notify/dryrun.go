@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/textproto"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// dryRequest is the request that was not sent.
+type dryRequest struct {
+	Method string          `json:"method"`
+	URL    string          `json:"url"`
+	Header []headerLine    `json:"-"`
+	Fields map[string]any  `json:"headers"`
+	Body   json.RawMessage `json:"body"`
+}
+
+type headerLine struct{ name, value string }
+
+const mask = "********"
+
+// recorder is a transport that sends nothing: it takes the request down as the client
+// hands it over, which makes a dry run true to the real one.
+type recorder struct{ seen *dryRequest }
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	req.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	masked := req.Clone(req.Context())
+	masked.Header["Authorization"] = []string{"Bearer " + mask}
+	masked.Body = io.NopCloser(bytes.NewReader(body))
+	dump, err := httputil.DumpRequestOut(masked, false) // with what net/http adds
+	if err != nil {
+		return nil, err
+	}
+	r.seen = &dryRequest{Method: req.Method, URL: req.URL.String(), Fields: map[string]any{}, Body: body}
+	_, head, _ := strings.Cut(string(dump), "\r\n")
+	for field := range strings.SplitSeq(strings.TrimSpace(head), "\r\n") {
+		name, value, _ := strings.Cut(field, ": ")
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		r.seen.Header = append(r.seen.Header, headerLine{name, value})
+		r.seen.Fields[name] = value
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{},
+		Body:       io.NopCloser(strings.NewReader(`{"success":true}`)),
+		Request:    req,
+	}, nil
+}
+
+// showRequest prints what a send would put on the wire.
+func (f *sendFlags) showRequest(cmd *cobra.Command, n whop.Notification, opts []whop.Option) error {
+	keyless := !hasKey(cmd.Flags())
+	if keyless {
+		opts = append(opts, whop.WithAPIKey("none"))
+	}
+	var transport recorder
+	client, err := whop.NewClient(append(opts, whop.WithHTTPClient(&http.Client{Transport: &transport}))...)
+	if err != nil {
+		return usageError(err, "")
+	}
+	if _, err := client.Send(cmd.Context(), n); err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	if transport.seen == nil {
+		return &exitError{code: exitNot, err: errors.New("the request could not be built")}
+	}
+
+	if _, err := cmd.OutOrStdout().Write(transport.seen.in(f.output)); err != nil {
+		return &exitError{code: exitNot, err: fmt.Errorf("the request could not be written: %w", err)}
+	}
+	note := "dry run: nothing was sent"
+	if f.key == "" {
+		note += "; the idempotency key is random, and another one next time"
+	}
+	if keyless {
+		note += "; there is no API key: set WHOP_API_KEY or give --api-key-file"
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), note)
+	return nil
+}
+
+func (r *dryRequest) in(output format) []byte {
+	if output == jsonFormat {
+		return line(struct {
+			DryRun  bool        `json:"dry_run"`
+			Request *dryRequest `json:"request"`
+		}{true, r})
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s\n", r.Method, r.URL)
+	for _, h := range r.Header {
+		fmt.Fprintf(&b, "%s: %s\n", h.name, h.value)
+	}
+	fmt.Fprintf(&b, "\n%s\n", r.Body)
+	return b.Bytes()
+}

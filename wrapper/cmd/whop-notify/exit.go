@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// The exit codes.
+const (
+	exitQueued  = 0
+	exitNot     = 1
+	exitUsage   = 2
+	exitUnknown = 3
+)
+
+// exitError is an error with the code to exit with, and what to do about it.
+type exitError struct {
+	code int
+	err  error
+	hint string // "" if there is nothing to say
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(err error, hint string) error {
+	return &exitError{code: exitUsage, err: err, hint: hint}
+}
+
+// sendExit gives the error of a send its code.
+func sendExit(err *whop.SendError) error {
+	code := exitNot
+	switch {
+	case errors.Is(err, whop.ErrInvalidNotification):
+		code = exitUsage
+	case err.Outcome == whop.Unknown:
+		code = exitUnknown
+	}
+	return &exitError{code: code, err: err, hint: whatNext(err)}
+}
+
+// report prints an error and gives the exit code. Errors without a code are cobra's,
+// about arguments and commands.
+func report(stderr io.Writer, cmd *cobra.Command, err error) int {
+	if err == nil {
+		return exitQueued
+	}
+	exit, ok := errors.AsType[*exitError](err)
+	if !ok {
+		oneLine := strings.Join(strings.Fields(err.Error()), " ") // cobra spreads its suggestions
+		exit = &exitError{code: exitUsage, err: errors.New(oneLine)}
+	}
+	for text := range strings.Lines(inTermsOfFlags(exit.err)) {
+		fmt.Fprintf(stderr, "whop-notify: %s\n", strings.TrimSpace(text))
+	}
+	switch {
+	case exit.hint != "":
+		fmt.Fprintln(stderr, exit.hint)
+	case exit.code == exitUsage:
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	}
+	return exit.code
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// sendFlags are those of the command send.
+type sendFlags struct {
+	company, experience string
+	message             whop.Message
+	users               []string
+	key                 string
+	dryRun              bool
+	verbose             bool
+	output              format
+	client              clientFlags
+}
+
+func newSend() *cobra.Command {
+	f := &sendFlags{output: textFormat}
+	cmd := &cobra.Command{
+		Use:   "send (--company ID | --experience ID) --title TEXT --content TEXT [--user ID]...",
+		Short: "Send one notification",
+		Long: `Send one notification, to the team of a company or to all users with access to an
+experience. With --user it goes to those of the given users alone; without, to everybody.
+
+Every attempt carries the same idempotency key, so a retry never notifies twice. If the
+outcome is unknown (exit code 3), the key that is shown makes another run safe.
+
+The key comes from WHOP_API_KEY or --api-key-file, never from an argument.`,
+		Example: `  # To the team of a company
+  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"
+
+  # To two users of an experience, opening a page of the app
+  whop-notify send --experience exp_xxxxxxxxxxxxxx --user user_xxxxxxxxxxxx1 --user user_xxxxxxxxxxxx2 \
+    --title "Class at six" --content "Room 2" --rest-path /bookings/upcoming
+
+  # Safe to repeat after a crash: the same key queues at most once in 24 hours
+  whop-notify send --company biz_xxxxxxxxxxxxxx --title Shipped --content "Order 1234" \
+    --idempotency-key order-1234-shipped
+
+  # See the exact request and send nothing
+  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid" --dry-run
+
+  # For a program
+  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid" --output json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.company, "company", "", "notify the team of the company with this `ID` (biz_...)")
+	flags.StringVar(&f.experience, "experience", "", "notify the users of the experience with this `ID` (exp_...)")
+	flags.StringVar(&f.message.Title, "title", "", "headline `TEXT` (required)")
+	flags.StringVar(&f.message.Content, "content", "", "main `TEXT` (required)")
+	flags.StringArrayVar(&f.users, "user", nil, "only the user with this `ID`; repeat it for more (default: everybody)")
+	flags.StringVar(&f.message.Subtitle, "subtitle", "", "second line of `TEXT` under the title")
+	flags.StringVar(&f.message.RestPath, "rest-path", "", "`PATH` in the app to open, as in /settings/billing")
+	flags.StringVar(&f.message.IconUserID, "icon-user", "", "`ID` of the user whose picture is the icon")
+	flags.StringVar(&f.key, "idempotency-key", "", "`KEY` under which Whop queues at most once in 24 hours (default: random)")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show the exact request, the key masked, and send nothing")
+	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each attempt on standard error")
+	f.client.register(flags)
+	f.complete(cmd)
+	return cmd
+}
+
+// complete keeps the shell from offering file names where none belong.
+func (f *sendFlags) complete(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		complete := cobra.NoFileCompletions
+		switch flag.Name {
+		case "api-key-file":
+			return
+		case "output":
+			complete = cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
+		case "base-url":
+			complete = cobra.FixedCompletions([]string{whop.DefaultBaseURL, whop.SandboxBaseURL}, cobra.ShellCompDirectiveNoFileComp)
+		}
+		if err := cmd.RegisterFlagCompletionFunc(flag.Name, complete); err != nil {
+			panic(err) // the flag exists
+		}
+	})
+}
+
+// noArguments says what an argument that belongs to no flag usually is.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError(fmt.Errorf("unexpected argument %q", args[0]),
+		"Put a text with spaces in quotes, and repeat --user for each id.")
+}
+
+func (f *sendFlags) run(cmd *cobra.Command) error {
+	n, err := f.notification(cmd.Flags())
+	if err != nil {
+		return usageError(err, "")
+	}
+	if err := f.client.check(); err != nil {
+		return usageError(err, "")
+	}
+	opts, err := f.client.options(cmd.Flags())
+	if err != nil {
+		return usageError(err, "")
+	}
+	if f.dryRun {
+		return f.showRequest(cmd, n, opts)
+	}
+	if !hasKey(cmd.Flags()) {
+		return usageError(errors.New("no API key"),
+			"Set WHOP_API_KEY, or give --api-key-file FILE. To see the request without one, add --dry-run.")
+	}
+	client, err := whop.NewClient(append(opts, f.logging(cmd)...)...)
+	if err != nil {
+		return usageError(err, "")
+	}
+
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process whatever it does
+	if f.client.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.client.timeout, fmt.Errorf("the --timeout of %v is over", f.client.timeout))
+		defer cancel()
+	}
+	receipt, err := client.Send(ctx, n)
+	f.output.print(cmd, resultOf(receipt, err))
+	if failure, ok := errors.AsType[*whop.SendError](err); ok {
+		return sendExit(failure)
+	}
+	return err
+}
+
+// notification builds a valid one from the flags.
+func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error) {
+	var n whop.Notification
+	if err := checkSwallowed(flags); err != nil {
+		return n, err
+	}
+	switch toCompany, toExperience := flags.Changed("company"), flags.Changed("experience"); {
+	case toCompany && toExperience:
+		return n, errors.New("--company and --experience exclude each other: a notification has one target; to notify both, run the command once for each")
+	case toCompany:
+		n = whop.ToCompany(f.company, f.message)
+	case toExperience:
+		n = whop.ToExperience(f.experience, f.message)
+	default:
+		return n, errors.New("no target: give --company biz_... to notify the team of a company, or --experience exp_... to notify the users of an experience")
+	}
+	if flags.Changed("user") { // also with nothing in it, which is invalid: never everybody
+		for _, id := range f.users {
+			if strings.TrimSpace(id) == "" {
+				return n, errors.New("--user is blank, which would leave it open who is notified; leave --user out only to notify everybody")
+			}
+			if strings.ContainsAny(id, ", \t\n") {
+				return n, fmt.Errorf("--user takes one id, not %q; repeat the flag for each", id)
+			}
+		}
+		n = n.OnlyUsers(f.users...)
+	}
+	if flags.Changed("idempotency-key") {
+		n = n.WithIdempotencyKey(f.key)
+	}
+	return n, n.Validate()
+}
+
+// logging are the options that tell about attempts: each with --verbose; at a terminal,
+// those after which there is a wait.
+func (f *sendFlags) logging(cmd *cobra.Command) []whop.Option {
+	stderr := cmd.ErrOrStderr()
+	switch {
+	case f.verbose:
+		return []whop.Option{whop.WithLogger(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))}
+	case isTerminal(stderr):
+		return []whop.Option{whop.WithObserver(func(_ context.Context, a whop.Attempt) {
+			if a.RetryIn > 0 {
+				fmt.Fprintf(stderr, "attempt %d: %s; next in %s\n", a.Number, statusOf(a), seconds(a.RetryIn))
+			}
+		})}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// fromGo turns the package's names, which its errors give as advice to programmers,
+// into those of the command.
+var fromGo = strings.NewReplacer(
+	"company_id: ", "--company ",
+	"experience_id: ", "--experience ",
+	"user_ids: ", "--user: ",
+	"title: ", "--title ",
+	"content: ", "--content ",
+	"subtitle: ", "--subtitle ",
+	"rest_path: ", "--rest-path ",
+	"icon_user_id: ", "--icon-user ",
+	"Idempotency-Key: ", "--idempotency-key ",
+	"ToCompany", "--company",
+	"ToExperience", "--experience",
+	"OnlyUsers", "--user",
+	"WithIdempotencyKey", "--idempotency-key",
+	"give them with WithAPIKey or WithTokenSource", "the key belongs in WHOP_API_KEY or --api-key-file",
+	"WithAPIKey: API key", "--api-key-file: the key",
+	"WithBaseURL: the base URL", "--base-url",
+	"WHOP_BASE_URL: the base URL", "WHOP_BASE_URL",
+	"WithInsecureHTTP", "--insecure-http",
+	"WithAPIVersion: the date", "--api-version",
+	"WHOP_API_VERSION: the date", "WHOP_API_VERSION",
+	" of RetryPolicy.MaxRetryAfter", " that this command waits at most",
+)
+
+// inTermsOfFlags is the text of an error as the user of a command line knows things.
+// Only errors that the package makes about its own input are put into other words,
+// never what a server said.
+func inTermsOfFlags(err error) string {
+	text := err.Error()
+	if _, answered := errors.AsType[*whop.APIError](err); !answered {
+		text = fromGo.Replace(text)
+	}
+	return printable(strings.ReplaceAll(strings.TrimPrefix(text, "whop: "), "\nwhop: ", "\n"))
+}
+
+// printable keeps what came from elsewhere from steering a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// whatNext is what to do after a send failed.
+func whatNext(e *whop.SendError) string {
+	switch {
+	case e.Outcome == whop.Unknown:
+		return "Whether it goes out is unknown. To make sure of it, and notify nobody twice, run the same command\n" +
+			"again within 24 hours with: --idempotency-key " + e.IdempotencyKey
+	case errors.Is(e, whop.ErrUnauthorized):
+		return "Nothing was queued. Check the key in WHOP_API_KEY or --api-key-file; a key of the sandbox needs\n" +
+			"--base-url " + whop.SandboxBaseURL
+	case errors.Is(e, whop.ErrForbidden):
+		return "Nothing was queued. The key needs the permission notification:create, and access to the target."
+	case errors.Is(e, whop.ErrNotFound):
+		return "Nothing was queued. Check the id of the target, and the base URL if you changed it."
+	case errors.Is(e, whop.ErrRedirect):
+		return "Nothing was queued. Redirects are not followed: correct WHOP_BASE_URL or --base-url."
+	case errors.Is(e, whop.ErrIdempotencyMismatch):
+		return "Nothing was queued. Within the last 24 hours this key was used for another request: give a new\n" +
+			"--idempotency-key, or none for a random one."
+	case errors.Is(e, whop.ErrRateLimited) && e.RetryAfter > 0:
+		return fmt.Sprintf("Nothing was queued. Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
+	case e.Retryable():
+		return "Nothing was queued. It is safe to run the same command again."
+	}
+	return "Nothing was queued. The same request would be refused again: change it first."
+}
