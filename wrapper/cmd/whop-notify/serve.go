@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// serveFlags are those of the command serve.
+type serveFlags struct {
+	addr      string
+	key       string
+	keyFile   string
+	rateLimit int
+	fail      []int
+}
+
+func newServe() *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a local stand-in of Whop's notifications API",
+		Long: `Serve a stand-in of Whop's notifications API, to develop a client in any language
+against. It checks the key, the version date and the body against Whop's specification,
+knows idempotency keys, delivers nothing, and forgets everything when it ends.
+
+The address is printed on standard output once it listens, a line for each request on
+standard error. SIGINT (Ctrl-C) and SIGTERM end it.
+
+The key that it accepts is that of --api-key, --api-key-file or WHOP_API_KEY, else a
+random one that is printed on standard error.`,
+		Example: `  # On port 8080, with a key of your choice
+  whop-notify serve --api-key local-test-key
+
+  # Point a client at it, in another terminal
+  export WHOP_API_KEY=local-test-key WHOP_BASE_URL=http://127.0.0.1:8080/api/v1
+  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"
+
+  # On a free port; the first two requests fail, then 5 a minute pass
+  whop-notify serve --addr 127.0.0.1:0 --fail 503,429 --rate-limit 5`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 picks a free one")
+	flags.StringVar(&f.key, "api-key", "", "`KEY` to accept; for a stand-in only, not a real one")
+	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the key to accept")
+	flags.IntVar(&f.rateLimit, "rate-limit", 0, "answer 429 to more than `N` requests in 60 seconds; 0 for no limit")
+	flags.IntSliceVar(&f.fail, "fail", nil, "answer the first requests with these error statuses, `N,...`, as in 503,429")
+	return cmd
+}
+
+func (f *serveFlags) run(cmd *cobra.Command) error {
+	if err := checkSwallowed(cmd.Flags()); err != nil {
+		return usageError(err, "")
+	}
+	replies, err := f.check()
+	if err != nil {
+		return usageError(err, "")
+	}
+	key, err := f.chooseKey(cmd.Flags())
+	if err != nil {
+		return usageError(err, "")
+	}
+
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	server, err := whoptest.Start(f.addr)
+	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
+		return usageError(fmt.Errorf("--addr: %w", err), "")
+	}
+	if err != nil {
+		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
+	}
+	defer server.Close()
+	stderr := cmd.ErrOrStderr()
+	if key == "" {
+		key = server.APIKey()
+		fmt.Fprintf(stderr, "accepting the API key %s\n", key)
+	}
+	server.SetAPIKey(key)
+	server.SetRateLimit(f.rateLimit)
+	server.SetLogger(requestLog(stderr, key))
+	server.Script(replies...)
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable(server.URL()))
+
+	<-ctx.Done()
+	stop() // a second signal ends the process whatever it does
+	return nil
+}
+
+func (f *serveFlags) check() ([]whoptest.Reply, error) {
+	if _, _, err := net.SplitHostPort(f.addr); err != nil {
+		return nil, fmt.Errorf("--addr %q is not HOST:PORT, as in 127.0.0.1:8080", f.addr)
+	}
+	if f.rateLimit < 0 {
+		return nil, fmt.Errorf("--rate-limit %d is negative", f.rateLimit)
+	}
+	replies := make([]whoptest.Reply, len(f.fail))
+	for i, status := range f.fail {
+		switch {
+		case status < 400 || status > 599:
+			return nil, fmt.Errorf("--fail: %d is not the status of an error, 400 to 599", status)
+		case status == http.StatusTooManyRequests:
+			replies[i] = whoptest.RateLimited(time.Second)
+		case status == http.StatusConflict:
+			replies[i] = whoptest.Error(status, "idempotency_request_in_progress", "A request with this idempotency key is still in progress.")
+		default:
+			replies[i] = whoptest.Error(status, "", "Failed as asked for with --fail: "+http.StatusText(status)+".")
+		}
+	}
+	return replies, nil
+}
+
+// chooseKey gives the key to accept, "" for a random one.
+func (f *serveFlags) chooseKey(flags *pflag.FlagSet) (string, error) {
+	key, from := os.Getenv("WHOP_API_KEY"), "WHOP_API_KEY"
+	switch given, inFile := flags.Changed("api-key"), flags.Changed("api-key-file"); {
+	case given && inFile:
+		return "", errors.New("--api-key and --api-key-file exclude each other: give one of them")
+	case given && f.key == "":
+		return "", errors.New("--api-key is empty; leave it out for a random one")
+	case given:
+		key, from = f.key, "--api-key"
+	case inFile:
+		var err error
+		if key, err = readKey(f.keyFile); err != nil {
+			return "", err
+		}
+		from = "--api-key-file"
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%s: the key has a character that no client can send: only printable ASCII without spaces can be one", from)
+	}
+	return key, nil
+}
+
+// requestLog writes a line for each request. The key stays out of it even if a client
+// puts it where it does not belong.
+func requestLog(w io.Writer, key string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			switch {
+			case a.Key == slog.LevelKey, a.Key == "reply" && a.Value.String() == whoptest.Serve().String():
+				return slog.Attr{}
+			case a.Value.Kind() == slog.KindString && strings.Contains(a.Value.String(), key):
+				a.Value = slog.StringValue(strings.ReplaceAll(a.Value.String(), key, mask))
+			}
+			return a
+		},
+	}))
+}
+
+// reachable turns the address of all interfaces, to which nobody can connect
+// everywhere, into that of the loopback one.
+func reachable(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsUnspecified() {
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	}
+	return u.String()
+}
