@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+func newDemo() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo",
+		Short: "Watch two notifications being sent, without a key and without network",
+		Long: `Send two notifications to a stand-in of Whop's API inside this process, one of them
+through two refusals, and show every attempt. It takes no key, uses no network, and
+lasts about two seconds.`,
+		Example: `  whop-notify demo`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			context.AfterFunc(ctx, stop)
+			return demo(ctx, cmd.OutOrStdout())
+		},
+	}
+}
+
+// demo tells its story on w.
+func demo(ctx context.Context, w io.Writer) error {
+	server, err := whoptest.Start("127.0.0.1:0")
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	defer server.Close()
+	paint := styleOf(w)
+	client, err := whop.NewClient(
+		whop.WithBaseURL(server.URL()),
+		whop.WithAPIKey(server.APIKey()),
+		whop.WithAPIVersion(whop.DefaultAPIVersion),
+		whop.WithObserver(func(_ context.Context, a whop.Attempt) { tell(w, paint, a) }),
+	)
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+
+	fmt.Fprintf(w, `This sends two notifications to a stand-in of Whop's API that runs inside this
+process, at %s. Nothing leaves this machine.
+`, server.URL())
+
+	fmt.Fprint(w, `
+1. To the team of the company biz_demo: "Paid", "Invoice 7 is paid"
+`)
+	err = tellSend(ctx, w, paint, client,
+		whop.ToCompany("biz_demo", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}))
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprint(w, `
+2. To one user of the experience exp_demo: "Class at six", "Room 2"
+   The stand-in first fails with 503, then refuses with 429 and asks to wait a second.
+`)
+	server.Script(
+		whoptest.Error(503, "", "Try again later."),
+		whoptest.RateLimited(time.Second),
+	)
+	err = tellSend(ctx, w, paint, client,
+		whop.ToExperience("exp_demo", whop.Message{Title: "Class at six", Content: "Room 2"}).OnlyUsers("user_demo"))
+	if err != nil {
+		return err
+	}
+
+	fmt.Fprintf(w, `
+The stand-in got %d requests and queued %d notifications. The attempts of a send carry
+one idempotency key, by which Whop knows a retry: nobody is notified twice.
+
+Next: whop-notify send --help
+`, len(server.Requests()), len(server.Queued()))
+	return nil
+}
+
+// tellSend sends and tells the outcome.
+func tellSend(ctx context.Context, w io.Writer, paint style, client *whop.Client, n whop.Notification) error {
+	receipt, err := client.Send(ctx, n)
+	if failure, ok := errors.AsType[*whop.SendError](err); ok {
+		return sendExit(failure)
+	}
+	plural := "s"
+	if receipt.Attempts == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(w, "   outcome    %s after %d attempt%s\n", paint.good(queued), receipt.Attempts, plural)
+	return nil
+}
+
+// tell is one attempt on one line.
+func tell(w io.Writer, paint style, a whop.Attempt) {
+	status, wait := fmt.Sprintf("%-25s", statusOf(a)), ""
+	if a.Err == nil {
+		status = paint.good(status)
+	} else {
+		status = paint.odd(status)
+	}
+	if a.RetryIn > 0 {
+		wait = "  wait " + seconds(a.RetryIn)
+	}
+	fmt.Fprintf(w, "   attempt %d  %s  key %s%s\n", a.Number, status, a.IdempotencyKey, wait)
+}
