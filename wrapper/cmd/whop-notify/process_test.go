@@ -1,0 +1,170 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "whop-notify-test-")
+	if err == nil {
+		binary = filepath.Join(dir, "whop-notify")
+		build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", binary, ".")...)
+		build.Stderr = os.Stderr
+		err = build.Run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "building the command:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
+
+// patience is how long a process may take before a test fails.
+const patience = 30 * time.Second
+
+// process is one run of the command.
+type process struct {
+	*exec.Cmd
+	t      *testing.T
+	secret string // what no output may hold
+	lines  chan string
+	stdout bytes.Buffer
+	stderr safeBuffer
+	reader sync.WaitGroup
+}
+
+// start runs the command with nothing of ours in its environment but env.
+func start(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...), t: t, lines: make(chan string, 1000)}
+	p.Env = append([]string{"HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, env...)
+	for _, v := range env {
+		if key, ok := strings.CutPrefix(v, "WHOP_API_KEY="); ok {
+			p.secret = key
+		}
+	}
+	out, err := p.StdoutPipe()
+	require.NoError(t, err)
+	errs, err := p.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.Start())
+	var both sync.WaitGroup
+	both.Go(func() { p.scan(io.TeeReader(out, &p.stdout)) })
+	both.Go(func() { p.scan(io.TeeReader(errs, &p.stderr)) })
+	p.reader.Go(func() {
+		both.Wait()
+		close(p.lines)
+	})
+	return p
+}
+
+func (p *process) scan(r io.Reader) {
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		p.lines <- lines.Text()
+	}
+}
+
+// await gives the next line, of either stream, that holds the text.
+func (p *process) await(text string) string {
+	p.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line, more := <-p.lines:
+			if strings.Contains(line, text) {
+				return line
+			}
+			if !more {
+				require.FailNow(p.t, "the process ended without: "+text, p.stderr.String())
+			}
+		case <-timeout:
+			require.FailNow(p.t, "the process did not print: "+text, p.stderr.String())
+		}
+	}
+}
+
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	require.NoError(p.t, p.Process.Signal(s))
+}
+
+// finished is what a process leaves behind.
+type finished struct {
+	code           int
+	stdout, stderr string
+}
+
+// finish waits for the end. A process that has to be killed fails the test.
+func (p *process) finish() finished {
+	p.t.Helper()
+	kill := time.AfterFunc(patience, func() { _ = p.Process.Kill() })
+	p.reader.Wait()
+	_ = p.Wait()
+	require.True(p.t, kill.Stop(), "the process did not end\n%s", p.stderr.String())
+	if status, ok := p.ProcessState.Sys().(syscall.WaitStatus); ok {
+		require.False(p.t, status.Signaled(), "ended by a signal that it should have handled: %v", p.ProcessState)
+	}
+	f := finished{p.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String()}
+	if p.secret != "" {
+		assert.NotContains(p.t, f.stdout, p.secret)
+		assert.NotContains(p.t, f.stderr, p.secret)
+	}
+	return f
+}
+
+// execute runs the command to its end.
+func execute(t *testing.T, env []string, args ...string) finished {
+	t.Helper()
+	return start(t, env, args...).finish()
+}
+
+// environment is that of a command that sends to the server.
+func environment(s *whoptest.Server) []string {
+	return []string{"WHOP_BASE_URL=" + s.URL(), "WHOP_API_KEY=" + s.APIKey()}
+}
+
+// sendArgs are those of a valid send, and more.
+func sendArgs(more ...string) []string {
+	return append([]string{"send", "--company", "biz_1", "--title", "Paid", "--content", "Invoice 7 is paid"}, more...)
+}
+
+// safeBuffer can be read while a process still writes.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

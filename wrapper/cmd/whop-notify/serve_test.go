@@ -1,0 +1,151 @@
+package main_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// serve starts the stand-in on a free port and gives its base URL.
+func serve(t *testing.T, env []string, args ...string) (*process, string) {
+	t.Helper()
+	p := start(t, env, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	line := p.await("listening on ")
+	require.Regexp(t, `^listening on http://127\.0\.0\.1:[1-9]\d*/api/v1$`, line)
+	return p, strings.TrimPrefix(line, "listening on ")
+}
+
+func client(t *testing.T, base, key string) *whop.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := whop.NewClient(whop.WithBaseURL(base), whop.WithAPIKey(key), whop.WithAPIVersion(whop.DefaultAPIVersion),
+		whop.WithHTTPClient(&http.Client{Transport: transport}))
+	require.NoError(t, err)
+	return c
+}
+
+var paid = whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
+
+func TestServeIsAStandIn(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			const key = "local-test-key"
+			p, base := serve(t, []string{"WHOP_API_KEY=" + key})
+			receipt, err := client(t, base, key).Send(t.Context(), paid.WithIdempotencyKey("7-with-"+key))
+			require.NoError(t, err)
+			require.Equal(t, 1, receipt.Attempts)
+			_, err = client(t, base, "another-key").Send(t.Context(), paid)
+			require.ErrorIs(t, err, whop.ErrUnauthorized)
+			p.signal(s)
+			f := p.finish()
+
+			require.Zero(t, f.code)
+			require.Equal(t, "listening on "+base+"\n", f.stdout)
+			lines := strings.Split(strings.TrimSpace(f.stderr), "\n")
+			require.Len(t, lines, 2, f.stderr)
+			require.Regexp(t, `method=POST path=/api/v1/notifications status=200 idempotency_key=7-with-\*+$`, lines[0])
+			require.Regexp(t, `status=401`, lines[1])
+			require.NotContains(t, f.stderr, "another-key")
+		})
+	}
+}
+
+func TestServeStopsWithConnectionsOpen(t *testing.T) {
+	p, base := serve(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(base, "http://"), "/api/v1"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Write([]byte("POST /api/v1/notifications HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"))
+	require.NoError(t, err)
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.finish().code)
+}
+
+func TestServeTakesItsKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(file, []byte("key-in-a-file\n"), 0o600))
+	for name, c := range map[string]struct {
+		env, args []string
+		key       string
+	}{
+		"flag before environment": {[]string{"WHOP_API_KEY=environment"}, []string{"--api-key", "flag-key"}, "flag-key"},
+		"file before environment": {[]string{"WHOP_API_KEY=environment"}, []string{"--api-key-file", file}, "key-in-a-file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, base := serve(t, c.env, c.args...)
+			_, err := client(t, base, c.key).Send(t.Context(), paid)
+			require.NoError(t, err)
+			p.signal(syscall.SIGTERM)
+			f := p.finish()
+			require.Zero(t, f.code)
+			require.NotContains(t, f.stdout+f.stderr, c.key)
+		})
+	}
+	t.Run("random", func(t *testing.T) {
+		p := start(t, nil, "serve", "--addr", "127.0.0.1:0")
+		p.await("listening on ")
+		p.signal(syscall.SIGTERM)
+		f := p.finish()
+		key := regexp.MustCompile(`accepting the API key (test_\w+)\n`).FindStringSubmatch(f.stderr)
+		require.NotNil(t, key, f.stderr)
+		require.NotContains(t, f.stdout, key[1])
+	})
+}
+
+func TestServeFailsAsAsked(t *testing.T) {
+	p, base := serve(t, nil, "--api-key", "local-test-key", "--fail", "503,422", "--rate-limit", "1")
+	c := client(t, base, "local-test-key")
+	_, err := c.Send(t.Context(), paid)
+	require.ErrorIs(t, err, whop.ErrVerificationRequired) // after the 503
+	receipt, err := c.Send(t.Context(), paid)
+	require.NoError(t, err)
+	require.Equal(t, 1, receipt.Attempts)
+
+	once, err := whop.NewClient(whop.WithBaseURL(base), whop.WithAPIKey("local-test-key"),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}), whop.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+	require.NoError(t, err)
+	_, err = once.Send(t.Context(), paid)
+	require.ErrorIs(t, err, whop.ErrRateLimited)
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.finish().code)
+}
+
+func TestServeRefuses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"--addr=8080", 2, "is not HOST:PORT"},
+		{"--addr=127.0.0.1:99999", 2, "invalid port"},
+		{"--addr=" + taken.Addr().String(), 1, "address already in use\nChoose another address with --addr"},
+		{"--api-key=", 2, "--api-key is empty"},
+		{"--api-key=k --api-key-file=f", 2, "exclude each other"},
+		{"--api-key=\x01", 2, "--api-key: the key has a character"},
+		{"--api-key-file=no-such-file", 2, "no such file"},
+		{"--rate-limit=-1", 2, "--rate-limit -1 is negative"},
+		{"--fail=200", 2, "200 is not the status of an error"},
+		{"--fail=often", 2, "invalid argument"},
+		{"here", 2, `unexpected argument "here"`},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			f := execute(t, nil, append([]string{"serve"}, strings.Fields(c.args)...)...)
+			require.Equal(t, c.code, f.code)
+			require.Contains(t, f.stderr, c.says)
+			require.Empty(t, f.stdout)
+		})
+	}
+}

@@ -1,0 +1,95 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// terminal opens a pseudo-terminal: the end a program writes to, and the one to read.
+func terminal(t *testing.T) (program, reader *os.File) {
+	t.Helper()
+	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = reader.Close() })
+	var number, unlock uint32
+	ioctl := func(request uintptr, arg *uint32) {
+		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, reader.Fd(), request, uintptr(unsafe.Pointer(arg)))
+		require.Zero(t, errno)
+	}
+	ioctl(syscall.TIOCSPTLCK, &unlock)
+	ioctl(syscall.TIOCGPTN, &number)
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	return program, reader
+}
+
+func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  []string
+		want bool
+	}{
+		"terminal":       {[]string{"TERM=xterm"}, true},
+		"NO_COLOR":       {[]string{"TERM=xterm", "NO_COLOR=1"}, false},
+		"empty NO_COLOR": {[]string{"TERM=xterm", "NO_COLOR="}, true}, // as no-color.org has it
+		"dumb":           {[]string{"TERM=dumb"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := whoptest.NewServer(t)
+			program, reader := terminal(t)
+			cmd := exec.CommandContext(t.Context(), binary, sendArgs()...)
+			cmd.Env = append(environment(server), c.env...)
+			cmd.Stdout = program
+			var screen bytes.Buffer
+			var reading sync.WaitGroup
+			reading.Go(func() { _, _ = io.Copy(&screen, reader) }) // ends when no program has it open
+			err := cmd.Run()
+			require.NoError(t, program.Close())
+			reading.Wait()
+			require.NoError(t, err)
+			require.Contains(t, screen.String(), "queued")
+			require.Equal(t, c.want, strings.Contains(screen.String(), "\x1b[32mqueued\x1b[0m"), screen.String())
+			require.Equal(t, c.want, strings.Contains(screen.String(), "\x1b"), screen.String())
+		})
+	}
+}
+
+func TestTheKeyIsNotAmongTheArguments(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.Stall())
+	p := start(t, environment(server), sendArgs()...)
+	arrived(t, server, 1)
+	arguments, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.Process.Pid))
+	require.NoError(t, err)
+	require.Contains(t, string(arguments), "biz_1")
+	require.NotContains(t, string(arguments), server.APIKey())
+	p.signal(syscall.SIGINT)
+	p.finish()
+}
+
+// The exit code is about the notification, also where its result cannot be written.
+func TestAFullDiskDoesNotMakeAQueuedNotificationLookLost(t *testing.T) {
+	server := whoptest.NewServer(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	cmd := exec.CommandContext(t.Context(), binary, sendArgs()...)
+	cmd.Env = environment(server)
+	cmd.Stdout = full
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Run())
+	require.Contains(t, stderr.String(), "could not be written")
+	require.Contains(t, stderr.String(), server.Queued()[0].IdempotencyKey)
+}
