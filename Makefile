@@ -1,10 +1,17 @@
-.PHONY: help demo test lint generate check-generated importer-build bench
+.PHONY: help demo interop test lint generate check-generated importer-build bench
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: ## send two notifications to a stand-in for Whop, through a 503 and a 429
 	go run ./wrapper/cmd/whop-notify demo
+
+interop_dir = wrapper/cmd/whop-notify/testdata/interop
+
+interop: ## run Whop's own TypeScript SDK against whop-notify serve: needs node and npm
+	cd $(interop_dir) && npm ci --no-audit --no-fund --ignore-scripts
+	go build -o bin/whop-notify ./wrapper/cmd/whop-notify
+	node $(interop_dir)/interop.mjs bin/whop-notify
 
 test: ## run all tests under the race detector
 	go test -race ./...
