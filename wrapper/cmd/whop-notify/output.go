@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,6 +93,7 @@ func (f *format) print(cmd *cobra.Command, r result) {
 	if *f == jsonFormat {
 		text = line(r)
 	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that is gone gives an error too
 	if _, err := cmd.OutOrStdout().Write(text); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", err, text)
 	}

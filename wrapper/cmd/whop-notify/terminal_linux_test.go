@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -79,17 +80,43 @@ func TestTheKeyIsNotAmongTheArguments(t *testing.T) {
 }
 
 // The exit code is about the notification, also where its result cannot be written.
-func TestAFullDiskDoesNotMakeAQueuedNotificationLookLost(t *testing.T) {
-	server := whoptest.NewServer(t)
+func TestAResultThatCannotBeWrittenDoesNotMakeItLookLost(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer full.Close()
+	reader, gone, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	defer gone.Close()
+	for name, stdout := range map[string]*os.File{"full disk": full, "reader gone": gone} {
+		t.Run(name, func(t *testing.T) {
+			server := whoptest.NewServer(t)
+			cmd := exec.CommandContext(t.Context(), binary, sendArgs()...)
+			cmd.Env = environment(server)
+			cmd.Stdout = stdout
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			require.NoError(t, cmd.Run())
+			require.Contains(t, stderr.String(), "could not be written")
+			require.Contains(t, stderr.String(), server.Queued()[0].IdempotencyKey)
+		})
+	}
+}
+
+// A person should not look at nothing while the command waits.
+func TestWaitsShowAtATerminal(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.RateLimitedAfter(10 * time.Millisecond))
+	program, reader := terminal(t)
 	cmd := exec.CommandContext(t.Context(), binary, sendArgs()...)
 	cmd.Env = environment(server)
-	cmd.Stdout = full
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	require.NoError(t, cmd.Run())
-	require.Contains(t, stderr.String(), "could not be written")
-	require.Contains(t, stderr.String(), server.Queued()[0].IdempotencyKey)
+	cmd.Stderr = program
+	var screen bytes.Buffer
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(&screen, reader) })
+	err := cmd.Run()
+	require.NoError(t, program.Close())
+	reading.Wait()
+	require.NoError(t, err)
+	require.Equal(t, "attempt 1: 429 Too Many Requests; next in 0.01 s\r\n", screen.String())
 }
