@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -90,8 +89,8 @@ Next: whop-notify send --help
 // tellSend sends and tells the outcome.
 func tellSend(ctx context.Context, w io.Writer, paint style, client *whop.Client, n whop.Notification) error {
 	receipt, err := client.Send(ctx, n)
-	if failure, ok := errors.AsType[*whop.SendError](err); ok {
-		return sendExit(failure)
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
 	}
 	plural := "s"
 	if receipt.Attempts == 1 {

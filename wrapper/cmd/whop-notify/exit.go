@@ -33,8 +33,9 @@ func usageError(err error, hint string) error {
 	return &exitError{code: exitUsage, err: err, hint: hint}
 }
 
-// sendExit gives the error of a send its code.
-func sendExit(err *whop.SendError) error {
+// sendExit gives the error of a send its code, and advice. ownKey says that the user
+// chose the idempotency key.
+func sendExit(err *whop.SendError, ownKey bool) error {
 	code := exitNot
 	switch {
 	case errors.Is(err, whop.ErrInvalidNotification):
@@ -42,7 +43,7 @@ func sendExit(err *whop.SendError) error {
 	case err.Outcome == whop.Unknown:
 		code = exitUnknown
 	}
-	return &exitError{code: code, err: err, hint: whatNext(err)}
+	return &exitError{code: code, err: err, hint: whatNext(err, ownKey)}
 }
 
 // report prints an error and gives the exit code. Errors without a code are cobra's,

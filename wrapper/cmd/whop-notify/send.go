@@ -38,7 +38,12 @@ experience. With --user it goes to those of the given users alone; without, to e
 Every attempt carries the same idempotency key, so a retry never notifies twice. If the
 outcome is unknown (exit code 3), the key that is shown makes another run safe.
 
-The key comes from WHOP_API_KEY or --api-key-file, never from an argument.`,
+The API key comes from WHOP_API_KEY or --api-key-file, never from an argument.
+
+With --output json the result is one object: outcome ("queued", "rejected", "not sent" or
+"unknown"), idempotency_key, attempts, status (of the last answer), request_id, replayed,
+retry_after (in seconds) and error (message, type, code, param, retryable). What does not
+apply is left out. Wrong usage (exit code 2) gives no result.`,
 		Example: `  # To the team of a company
   whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"
 
@@ -139,7 +144,7 @@ func (f *sendFlags) run(cmd *cobra.Command) error {
 	receipt, err := client.Send(ctx, n)
 	f.output.print(cmd, resultOf(receipt, err))
 	if failure, ok := errors.AsType[*whop.SendError](err); ok {
-		return sendExit(failure)
+		return sendExit(failure, cmd.Flags().Changed("idempotency-key"))
 	}
 	return err
 }

@@ -138,6 +138,31 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
+// Whop repeats a 4xx to the same key for 24 hours, so a key of the user's must change.
+func TestARefusalUnderAKeyOfTheUsersNeedsAnother(t *testing.T) {
+	const advice = "give another --idempotency-key"
+	server := whoptest.NewServer(t)
+	server.Script(
+		whoptest.Error(403, "", "No."),
+		whoptest.Error(403, "", "No."),
+		whoptest.RateLimited(30*time.Second),
+		whoptest.RateLimited(30*time.Second).WithHeader("Idempotent-Replayed", "true"),
+		whoptest.Error(401, "", "No."),
+	)
+	send := func(args ...string) finished {
+		f := execute(t, environment(server), sendArgs(append(args, "--max-attempts", "1")...)...)
+		require.Equal(t, 1, f.code)
+		return f
+	}
+	require.NotContains(t, send().stderr, advice)
+	require.Contains(t, send("--idempotency-key", "mine").stderr, advice)
+	require.NotContains(t, send("--idempotency-key", "mine").stderr, advice)
+	replayed := send("--idempotency-key", "mine")
+	require.Contains(t, replayed.stderr, advice)
+	require.NotContains(t, replayed.stderr, "the same command again")
+	require.NotContains(t, send("--idempotency-key", "mine").stderr, advice)
+}
+
 func TestSendShowsWhopsErrorToPrograms(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(
