@@ -117,14 +117,18 @@ func TestSendFails(t *testing.T) {
 		"html":           {whoptest.Raw(502, "text/html", "<h1>Bad\x1b[31m gateway</h1>"), 3, "unknown", 502, "within 24 hours"},
 		"truncated":      {whoptest.Truncate(), 3, "unknown", 200, "may have been queued"},
 		"reset":          {whoptest.Reset().AfterQueueing(), 3, "unknown", 0, "may have been queued"},
-		"stall":          {whoptest.Stall().AfterQueueing(), 3, "unknown", 0, "within the attempt's 200ms"},
+		"stall":          {whoptest.Stall().AfterQueueing(), 3, "unknown", 0, "within the attempt's 1s"},
 		"garbage":        {whoptest.Garbage([]byte("\x00\x1b]0;x\x07\r\n\r\n")), 3, "unknown", 0, "may have been queued"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := whoptest.NewServer(t)
 			server.Script(c.reply)
-			f := execute(t, environment(server), sendArgs("--max-attempts", "1", "--attempt-timeout", "200ms", "--output", "json")...)
+			timeout := "30s"
+			if name == "stall" {
+				timeout = "1s"
+			}
+			f := execute(t, environment(server), sendArgs("--max-attempts", "1", "--attempt-timeout", timeout, "--output", "json")...)
 			require.Equal(t, c.code, f.code)
 			require.Contains(t, f.stderr, c.says)
 			require.NotContains(t, f.stderr, "\x1b")
@@ -206,9 +210,9 @@ func TestTheKeyOfAnUnknownOutcomeMakesAnotherRunSafe(t *testing.T) {
 func TestTheTimeoutIsOverAllAttempts(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Stall())
-	f := execute(t, environment(server), sendArgs("--timeout", "200ms")...)
+	f := execute(t, environment(server), sendArgs("--timeout", "1s")...)
 	require.Equal(t, 3, f.code)
-	require.Contains(t, f.stderr, "the --timeout of 200ms is over")
+	require.Contains(t, f.stderr, "the --timeout of 1s is over")
 	require.Len(t, server.Requests(), 1)
 }
 
