@@ -3,7 +3,6 @@ package wrapper_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"runtime"
@@ -276,35 +275,4 @@ func TestSendAllHoldsConstantMemory(t *testing.T) {
 	}
 	few, many := live(1_000), live(30_000)
 	assert.Less(t, many, few+1<<20, "live heap")
-}
-
-func ExampleClient_SendAll() {
-	client, err := whop.NewClient(
-		whop.WithAPIKey("example"), // and, in place of Whop, what queues everything:
-		whop.WithHTTPClient(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			return response(http.StatusOK, queuedBody), nil
-		})}))
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	invoices := func(yield func(whop.Notification) bool) { // rows of a database, say
-		for id := range 3 {
-			m := whop.Message{Title: "Paid", Content: fmt.Sprintf("Invoice %d is paid", id)}
-			n := whop.ToCompany("biz_xxxxxxxxxxxxxx", m).WithIdempotencyKey(fmt.Sprintf("invoice-%d-paid", id))
-			if !yield(n) {
-				return
-			}
-		}
-	}
-	queued := 0
-	for r := range client.SendAll(context.Background(), invoices, 8) {
-		if r.Err != nil {
-			fmt.Println(r.Index, r.Err)
-			continue
-		}
-		queued++
-	}
-	fmt.Println(queued, "queued")
-	// Output: 3 queued
 }
