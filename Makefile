@@ -1,4 +1,4 @@
-.PHONY: help demo interop test lint generate check-generated importer-build bench
+.PHONY: help demo interop test soak lint lint-workflows generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -15,6 +15,11 @@ interop: ## run Whop's own TypeScript SDK against whop-notify serve: needs node 
 
 test: ## run all tests under the race detector
 	go test -race ./...
+
+DURATION ?= 5m
+
+soak: ## the fault suite for longer [DURATION=5m]
+	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults$$' -v -count 1 -timeout 0
 
 lint: ## vet, staticcheck, gofumpt, go fix, go mod tidy
 	go vet ./...
@@ -34,8 +39,6 @@ importer-build: ## build a program that imports wrapper, and see what else it bu
 
 bench: ## a Send against the same request written by hand
 	go test ./wrapper -run '^$$' -bench . -benchmem -count 6
-
-.PHONY: spec-diff spec-update spec-address lint-workflows FORCE
 
 # Where Whop publishes its specification; any file or URL can take its place.
 SPEC ?= https://app.stainless.com/api/spec/documented/whopsdk/openapi.documented.yml

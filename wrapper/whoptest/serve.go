@@ -72,28 +72,33 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// arrive takes the request down and takes its reply from the script.
+// arrive takes the request down and gives its reply.
 func (s *Server) arrive(r *http.Request) (*Request, Reply) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		panic(http.ErrAbortHandler)
-	}
-	s.running.Add(1)
 	record := &Request{
 		Method:         r.Method,
 		Path:           r.URL.Path,
 		Query:          r.URL.RawQuery,
 		Header:         r.Header.Clone(),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
-		Time:           s.now(),
 	}
-	s.requests = append(s.requests, record)
-	if len(s.script) == 0 {
-		return record, Serve()
+	reply := Serve()
+	var fault func(Request) Reply
+	s.set(func() {
+		if s.closed {
+			panic(http.ErrAbortHandler)
+		}
+		s.running.Add(1)
+		record.Time = s.now()
+		s.requests = append(s.requests, record)
+		if len(s.script) > 0 {
+			reply, s.script = s.script[0], s.script[1:]
+		} else {
+			fault = s.fault
+		}
+	})
+	if fault != nil {
+		reply = fault(*record)
 	}
-	reply := s.script[0]
-	s.script = s.script[1:]
 	return record, reply
 }
 
@@ -137,7 +142,10 @@ func (s *Server) serve(r *http.Request, record *Request) (answer response, done 
 	if fault := s.contract.check(record.Body); fault != nil {
 		return fault.response(), done
 	}
-	s.set(func() { s.queued = append(s.queued, record) })
+	s.set(func() {
+		record.Queued = true
+		s.queued = append(s.queued, record)
+	})
 	return jsonResponse(http.StatusOK, `{"success":true}`), done
 }
 

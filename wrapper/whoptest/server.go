@@ -35,6 +35,7 @@ type Server struct {
 	limit    rateLimit
 	keys     idempotencyKeys
 	script   []Reply
+	fault    func(Request) Reply
 	requests []*Request
 	queued   []*Request
 }
@@ -47,6 +48,7 @@ type Request struct {
 	IdempotencyKey      string
 	Time                time.Time // of its arrival
 	Status              int       // of the answer; 0: none was given
+	Queued              bool      // its notification was queued by it
 }
 
 // NewServer starts a server on a free port of the loopback interface. It is closed when
@@ -162,6 +164,11 @@ func (s *Server) set(change func()) {
 func (s *Server) Script(replies ...Reply) {
 	s.set(func() { s.script = append(s.script, replies...) })
 }
+
+// SetFault asks fault for the reply to every request that nothing is scripted for:
+// [Serve] for normal service. It gets the request without its body, may be called by
+// several requests at once, and nil removes it.
+func (s *Server) SetFault(fault func(Request) Reply) { s.set(func() { s.fault = fault }) }
 
 func (s *Server) unused() []Reply {
 	s.mu.Lock()
