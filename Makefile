@@ -1,4 +1,4 @@
-.PHONY: help demo interop test soak lint lint-workflows generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
+.PHONY: help demo interop test fuzz soak lint lint-workflows generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -17,6 +17,16 @@ test: ## run all tests under the race detector
 	go test -race ./...
 
 DURATION ?= 5m
+
+FUZZTIME ?= 10s
+
+fuzz: ## each fuzz test for a while [FUZZTIME=10s]
+	@for package in $$(grep -rl --include '*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for name in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$name"; \
+			go test $$package -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
 
 soak: ## the fault suite for longer [DURATION=5m]
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults$$' -v -count 1 -timeout 0
