@@ -108,22 +108,28 @@ func rawServer(t testing.TB, serve ...func(net.Conn)) (baseURL string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for i := 0; ; i++ {
+	var serving sync.WaitGroup
+	var conns []net.Conn // of the loop below until it has ended
+	serving.Go(func() {
+		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return
+				break
 			}
-			conns.Go(func() {
+			do := serve[min(len(conns), len(serve)-1)]
+			conns = append(conns, conn)
+			serving.Go(func() {
 				defer conn.Close()
-				serve[min(i, len(serve)-1)](conn)
+				do(conn)
 			})
+		}
+		for _, conn := range conns {
+			conn.Close()
 		}
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		conns.Wait()
+		serving.Wait()
 	})
 	return "http://" + listener.Addr().String() + "/api/v1"
 }

@@ -57,16 +57,21 @@ func (p *h2Peer) client(t *testing.T, policy whop.RetryPolicy, opts ...whop.Opti
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates, NextProtos: []string{"h2"}})
 	require.NoError(t, err)
 	var serving sync.WaitGroup
+	var conns []net.Conn // of the loop below until it has ended
 	serving.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return
+				break
 			}
+			conns = append(conns, conn)
 			serving.Go(func() {
 				defer conn.Close()
 				p.serve(conn)
 			})
+		}
+		for _, conn := range conns {
+			conn.Close()
 		}
 	})
 	transport := certified.Client().Transport.(*http.Transport).Clone()
