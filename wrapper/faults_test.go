@@ -120,12 +120,9 @@ func suffer(t *testing.T, seed uint64, n int, atMostOnce bool, set func(*testing
 	t.Logf("WHOP_FAULT_SEED=%d", seed)
 	s := set(t)
 
-	var mu sync.Mutex
 	dice := rand.New(rand.NewPCG(seed, 1))
 	replies := faults(atMostOnce)
-	s.server.SetFault(func(whoptest.Request) whoptest.Reply {
-		mu.Lock()
-		defer mu.Unlock()
+	s.server.ScriptFunc(func(whoptest.Request) whoptest.Reply {
 		if dice.Float64() >= faulty {
 			return whoptest.Serve()
 		}

@@ -53,8 +53,7 @@ func (c *contract) check(body []byte) *apiError {
 	if err == nil {
 		return nil
 	}
-	given := slices.DeleteFunc(slices.Clone(targets), func(t string) bool { _, ok := object[t]; return !ok })
-	switch len(given) {
+	switch given := given(object); len(given) {
 	case 0:
 		return badRequest("parameter_missing", targets[0], "Missing required parameter: one of company_id and experience_id.")
 	case 1:
@@ -65,6 +64,25 @@ func (c *contract) check(body []byte) *apiError {
 		return badRequest("parameter_invalid", targets[0], "Give one of company_id and experience_id, not both.")
 	}
 	return badRequest("parameter_invalid", "", "The request body does not match the specification.")
+}
+
+// given are the targets that a body has. One that is null counts only if it is the sole
+// one, to be blamed for its null.
+func given(object map[string]any) []string {
+	var present, set []string
+	for _, target := range targets {
+		value, ok := object[target]
+		if ok {
+			present = append(present, target)
+		}
+		if value != nil {
+			set = append(set, target)
+		}
+	}
+	if len(set) == 0 && len(present) == 1 {
+		return present
+	}
+	return set
 }
 
 // faultOfVariant checks the value against the one variant that requires target, since

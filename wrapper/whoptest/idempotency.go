@@ -32,26 +32,32 @@ func fingerprint(r *http.Request, body []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// claim takes the key for a request, or gives the answer that the key has got.
-func (k *idempotencyKeys) claim(id callersKey, print [sha256.Size]byte, now time.Time) (*keyRecord, *response) {
+// recall gives what a request gets whose key is taken, nil if it is free: the answer
+// that the first one got, or a refusal.
+func (k *idempotencyKeys) recall(id callersKey, print [sha256.Size]byte, now time.Time) *response {
+	known := (*k)[id]
+	var answer response
+	switch {
+	case known == nil || now.Sub(known.claimed) >= keyLifetime:
+		return nil
+	case known.fingerprint != print:
+		answer = badRequest("idempotency_key_mismatch", "", "This idempotency key was used for a different request.").response()
+	case !known.answered:
+		answer = newAPIError(http.StatusConflict, "idempotency_request_in_progress", "", "A request with this idempotency key is still in progress.").response()
+	default:
+		answer = known.answer
+		answer.header = answer.header.Clone()
+		answer.header.Set("Idempotent-Replayed", "true")
+	}
+	return &answer
+}
+
+// claim takes a key that is free for a request.
+func (k *idempotencyKeys) claim(id callersKey, print [sha256.Size]byte, now time.Time) *keyRecord {
 	if *k == nil {
 		*k = idempotencyKeys{}
 	}
-	known := (*k)[id]
-	switch {
-	case known == nil || now.Sub(known.claimed) >= keyLifetime:
-		record := &keyRecord{fingerprint: print, claimed: now}
-		(*k)[id] = record
-		return record, nil
-	case known.fingerprint != print:
-		answer := badRequest("idempotency_key_mismatch", "", "This idempotency key was used for a different request.").response()
-		return nil, &answer
-	case !known.answered:
-		answer := newAPIError(http.StatusConflict, "idempotency_request_in_progress", "", "A request with this idempotency key is still in progress.").response()
-		return nil, &answer
-	}
-	answer := known.answer
-	answer.header = answer.header.Clone()
-	answer.header.Set("Idempotent-Replayed", "true")
-	return nil, &answer
+	record := &keyRecord{fingerprint: print, claimed: now}
+	(*k)[id] = record
+	return record
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Reply is what a scripted request gets. Unless it says otherwise, the notification is
-// not queued, and the idempotency key is not remembered.
+// not queued, and the idempotency key is not remembered. The zero Reply is [Serve].
 type Reply struct {
 	name     string
 	fault    fault
@@ -21,8 +21,8 @@ type Reply struct {
 type fault int
 
 const (
-	answering fault = iota
-	serving
+	serving fault = iota
+	answering
 	resetting
 	stalling
 	truncating
@@ -34,32 +34,33 @@ func Serve() Reply { return Reply{name: "Serve", fault: serving} }
 
 // Error is an error of the API with its documented envelope.
 func Error(status int, code, message string) Reply {
-	return Reply{name: fmt.Sprintf("Error %d", status), response: newAPIError(status, code, "", message).response()}
+	return Reply{name: fmt.Sprintf("Error %d", status), fault: answering, response: newAPIError(status, code, "", message).response()}
 }
 
 // RateLimited is a 429 with the wait in its message, in seconds rounded up, as Whop
 // says it.
 func RateLimited(wait time.Duration) Reply {
-	return Reply{name: "RateLimited", response: tooManyRequests(wait).response()}
+	return Reply{name: "RateLimited", fault: answering, response: tooManyRequests(wait).response()}
 }
 
 // RateLimitedAfter is a 429 with the wait in the header Retry-After, in seconds, which
 // may be a fraction.
 func RateLimitedAfter(wait time.Duration) Reply {
-	r := Reply{name: "RateLimitedAfter", response: newAPIError(http.StatusTooManyRequests, "rate_limited", "", "Rate limit exceeded.").response()}
+	refusal := newAPIError(http.StatusTooManyRequests, "rate_limited", "", "Rate limit exceeded.")
+	r := Reply{name: "RateLimitedAfter", fault: answering, response: refusal.response()}
 	return r.WithHeader("Retry-After", strconv.FormatFloat(wait.Seconds(), 'f', -1, 64))
 }
 
 // NotQueued is a 200 that says "success": false.
 func NotQueued() Reply {
-	return Reply{name: "NotQueued", response: jsonResponse(http.StatusOK, `{"success":false}`)}
+	return Reply{name: "NotQueued", fault: answering, response: jsonResponse(http.StatusOK, `{"success":false}`)}
 }
 
 // Raw is any response.
 func Raw(status int, contentType, body string) Reply {
 	r := jsonResponse(status, body)
 	r.header.Set("Content-Type", contentType)
-	return Reply{name: fmt.Sprintf("Raw %d", status), response: r}
+	return Reply{name: fmt.Sprintf("Raw %d", status), fault: answering, response: r}
 }
 
 // Garbage is bytes in place of an HTTP response, after which the connection is closed.
@@ -86,13 +87,15 @@ func (r Reply) AfterQueueing() Reply {
 }
 
 // Remembered keeps the answer under the request's idempotency key, to be replayed, as
-// Whop does with a 4xx.
+// Whop does with a 4xx. It changes nothing where there is no answer to keep, as with
+// [Reset], or where the key has one already.
 func (r Reply) Remembered() Reply {
 	r.remember = true
 	return r
 }
 
-// WithHeader adds a header to the answer, such as X-Should-Retry.
+// WithHeader adds a header to an answer, such as X-Should-Retry. It changes nothing
+// where the reply has no answer of its own, as with [Serve] and [Reset].
 func (r Reply) WithHeader(name, value string) Reply {
 	r.response.header = r.response.header.Clone()
 	if r.response.header == nil {
@@ -103,4 +106,9 @@ func (r Reply) WithHeader(name, value string) Reply {
 }
 
 // String names the reply.
-func (r Reply) String() string { return r.name }
+func (r Reply) String() string {
+	if r.name == "" {
+		return Serve().name
+	}
+	return r.name
+}

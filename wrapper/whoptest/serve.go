@@ -1,23 +1,13 @@
 package whoptest
 
 import (
-	"errors"
-	"fmt"
+	"crypto/tls"
 	"io"
 	"maps"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
+	"strconv"
 )
-
-const (
-	versionHeader = "Api-Version-Date"
-	maxBody       = 10 << 20 // bytes
-)
-
-// versions are the dates that the server knows; it speaks the vendored contract on each.
-var versions = []string{"2025-01-01", "2026-07-20"}
 
 // response is an answer in full, so that it can be replayed to the byte.
 type response struct {
@@ -48,143 +38,55 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.answer(w, record, answer)
 	case reply.queue:
 		answer, done := s.serve(r, record)
-		if answer.status/100 != 2 {
+		switch {
+		case answer.status/100 != 2:
 			done(answer)
 			s.answer(w, record, answer)
 			return
-		}
-		if reply.fault == stalling {
+		case reply.fault == stalling:
 			defer done(answer) // in progress for as long as it stalls
-		} else {
+		case reply.fault == answering && reply.remember:
+			done(reply.response)
+		default:
 			done(answer)
 		}
 		s.misbehave(w, r, record, reply, answer)
-	case reply.remember:
-		s.readBody(r, record)
-		_, done := s.claim(r, record)
-		done(reply.response)
-		s.misbehave(w, r, record, reply, reply.response)
+	case reply.fault == resetting:
+		abort(w, nil)
 	default:
-		if reply.fault == answering || reply.fault == babbling || reply.fault == stalling {
-			s.readBody(r, record)
+		if err := s.readBody(r, record); err == nil && reply.fault == answering && reply.remember {
+			_, done := s.claim(r, record)
+			done(reply.response)
 		}
-		s.misbehave(w, r, record, reply, reply.response)
+		s.misbehave(w, r, record, reply, response{})
 	}
 }
 
-// arrive takes the request down and gives its reply.
+// arrive takes the request down and takes its reply from the script.
 func (s *Server) arrive(r *http.Request) (*Request, Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		panic(http.ErrAbortHandler)
+	}
 	record := &Request{
 		Method:         r.Method,
 		Path:           r.URL.Path,
 		Query:          r.URL.RawQuery,
 		Header:         r.Header.Clone(),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		Time:           s.now(),
 	}
 	reply := Serve()
-	var fault func(Request) Reply
-	s.set(func() {
-		if s.closed {
-			panic(http.ErrAbortHandler)
-		}
-		s.running.Add(1)
-		record.Time = s.now()
-		s.requests = append(s.requests, record)
-		if len(s.script) > 0 {
-			reply, s.script = s.script[0], s.script[1:]
-		} else {
-			fault = s.fault
-		}
-	})
-	if fault != nil {
-		reply = fault(*record)
-	}
-	return record, reply
-}
-
-// serve is normal service. done remembers an answer under the request's key, and
-// until then the request is in progress to others.
-func (s *Server) serve(r *http.Request, record *Request) (answer response, done func(response)) {
-	unclaimed := func(response) {}
-	refuse := func(e *apiError) (response, func(response)) { return e.response(), unclaimed }
-
 	switch {
-	case r.URL.Path != basePath+"/notifications":
-		return refuse(newAPIError(http.StatusNotFound, "", "", "Resource not found"))
-	case r.Method != http.MethodPost:
-		return refuse(newAPIError(http.StatusMethodNotAllowed, "", "", "Only POST is allowed here"))
-	case s.caller(r) == "":
-		return refuse(newAPIError(http.StatusUnauthorized, "", "", "Invalid or missing API key"))
+	case len(s.script) > 0:
+		reply, s.script = s.script[0], s.script[1:]
+	case s.choose != nil:
+		reply = s.choose(*record)
 	}
-	if v := r.Header.Get(versionHeader); v != "" && !slices.Contains(versions, v) {
-		return refuse(badRequest("parameter_invalid", versionHeader,
-			"Unknown API version date. Supported dates: "+strings.Join(versions, ", ")+"."))
-	}
-	if key := r.Header.Get("Idempotency-Key"); len(key) > 255 {
-		return refuse(badRequest("parameter_invalid", "Idempotency-Key", "The idempotency key is over 255 bytes."))
-	}
-	if err := s.readBody(r, record); err != nil {
-		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return refuse(newAPIError(http.StatusRequestEntityTooLarge, "", "", fmt.Sprintf("The body is over %d bytes.", maxBody)))
-		}
-		return refuse(badRequest("invalid_json", "", "The request body did not arrive whole."))
-	}
-	if refusal := s.passLimit(r); refusal != nil {
-		return refuse(refusal)
-	}
-	known, done := s.claim(r, record)
-	if known != nil {
-		return *known, unclaimed
-	}
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		return badRequest("parameter_invalid", "Content-Type", "The Content-Type must be application/json.").response(), done
-	}
-	if fault := s.contract.check(record.Body); fault != nil {
-		return fault.response(), done
-	}
-	s.set(func() {
-		record.Queued = true
-		s.queued = append(s.queued, record)
-	})
-	return jsonResponse(http.StatusOK, `{"success":true}`), done
-}
-
-// caller is who sent the request, "" if the key is not accepted.
-func (s *Server) caller(r *http.Request) string {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || token != s.APIKey() {
-		return ""
-	}
-	return token
-}
-
-func (s *Server) passLimit(r *http.Request) *apiError {
-	caller := s.caller(r)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.limit.pass(caller, s.now())
-}
-
-// claim takes the request's idempotency key, or gives the answer it has got already.
-func (s *Server) claim(r *http.Request, record *Request) (known *response, done func(response)) {
-	if record.IdempotencyKey == "" {
-		return nil, func(response) {}
-	}
-	id := callersKey{s.caller(r), record.IdempotencyKey}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	claimed, known := s.keys.claim(id, fingerprint(r, record.Body), s.now())
-	return known, func(answer response) {
-		if claimed != nil {
-			s.set(func() { claimed.answer, claimed.answered = answer, true })
-		}
-	}
-}
-
-func (s *Server) readBody(r *http.Request, record *Request) error {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
-	s.set(func() { record.Body = body })
-	return err
+	s.requests = append(s.requests, record)
+	s.running.Add(1)
+	return record, reply
 }
 
 func (s *Server) answer(w http.ResponseWriter, record *Request, a response) {
@@ -206,11 +108,9 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, record *Reque
 		}
 		abort(w, nil)
 	case truncating:
-		s.set(func() { record.Status = usual.status })
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", fmt.Sprint(len(usual.body)))
-		w.WriteHeader(usual.status)
-		_, _ = io.WriteString(w, usual.body[:len(usual.body)/2])
+		w.Header().Set("Content-Length", strconv.Itoa(len(usual.body)))
+		usual.body = usual.body[:len(usual.body)/2]
+		s.answer(w, record, usual)
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case babbling:
@@ -227,12 +127,16 @@ func abort(w http.ResponseWriter, say []byte) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	defer conn.Close()
 	if len(say) > 0 {
 		_, _ = conn.Write(say)
+		_ = conn.Close()
 		return
+	}
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn() // without the farewell that TLS would send
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
+	_ = conn.Close()
 }

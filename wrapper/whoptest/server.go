@@ -35,7 +35,7 @@ type Server struct {
 	limit    rateLimit
 	keys     idempotencyKeys
 	script   []Reply
-	fault    func(Request) Reply
+	choose   func(Request) Reply
 	requests []*Request
 	queued   []*Request
 }
@@ -165,10 +165,12 @@ func (s *Server) Script(replies ...Reply) {
 	s.set(func() { s.script = append(s.script, replies...) })
 }
 
-// SetFault asks fault for the reply to every request that nothing is scripted for:
-// [Serve] for normal service. It gets the request without its body, may be called by
-// several requests at once, and nil removes it.
-func (s *Server) SetFault(fault func(Request) Reply) { s.set(func() { s.fault = fault }) }
+// ScriptFunc makes choose decide what every request gets that Script leaves open, as for
+// faults at random. It is called for one request at a time, in order of arrival, before
+// the body is read, and must not use the server. nil brings normal service back.
+func (s *Server) ScriptFunc(choose func(Request) Reply) {
+	s.set(func() { s.choose = choose })
+}
 
 func (s *Server) unused() []Reply {
 	s.mu.Lock()
