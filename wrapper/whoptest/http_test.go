@@ -1,0 +1,140 @@
+package whoptest_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+const (
+	toCompany    = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
+	toExperience = `{"experience_id":"exp_1","title":"Paid","content":"Invoice 7 is paid"}`
+	queuedBody   = `{"success":true}`
+)
+
+// exchange is a request as bytes on the wire have it, without a client of Whop's.
+type exchange struct {
+	method string // POST if empty
+	path   string // under the base URL; /notifications if empty
+	body   string
+	header http.Header // Authorization and Content-Type are added if absent; "" removes
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// apiError is the documented envelope.
+type apiError struct {
+	Type    string `json:"type"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Param   string `json:"param"`
+}
+
+func (a answer) apiError(t testing.TB) apiError {
+	t.Helper()
+	var envelope struct {
+		Error apiError `json:"error"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &envelope), a.body)
+	return envelope.Error
+}
+
+// newHTTP is a client of net/http's with connections of its own.
+func newHTTP(t testing.TB) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func (e exchange) request(t testing.TB, server *whoptest.Server) *http.Request {
+	t.Helper()
+	method, path := e.method, e.path
+	if method == "" {
+		method = http.MethodPost
+	}
+	if path == "" {
+		path = "/notifications"
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, server.URL()+path, strings.NewReader(e.body))
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "Bearer "+server.APIKey())
+	r.Header.Set("Content-Type", "application/json")
+	for name, values := range e.header {
+		r.Header[name] = values
+		if values[0] == "" {
+			delete(r.Header, name)
+		}
+	}
+	return r
+}
+
+// do makes the exchange, and checks the answer against the specification where that
+// knows its status.
+func (e exchange) do(t testing.TB, server *whoptest.Server) answer {
+	t.Helper()
+	resp, err := newHTTP(t).Do(e.request(t, server))
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	a := answer{resp.StatusCode, resp.Header, string(body)}
+	if resp.Header.Get("Content-Type") == "application/json" {
+		followsSpecification(t, a)
+	}
+	return a
+}
+
+// fails makes the exchange and wants an error envelope with this status and code.
+func (e exchange) fails(t testing.TB, server *whoptest.Server, status int, code string) apiError {
+	t.Helper()
+	a := e.do(t, server)
+	require.Equal(t, status, a.status, a.body)
+	found := a.apiError(t)
+	assert.Equal(t, code, found.Code, a.body)
+	assert.NotEmpty(t, found.Type)
+	assert.NotEmpty(t, found.Message)
+	return found
+}
+
+var specification = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData(whopnotify.Spec)
+})
+
+func followsSpecification(t testing.TB, a answer) {
+	t.Helper()
+	doc, err := specification()
+	require.NoError(t, err)
+	documented := doc.Paths.Value("/notifications").Post.Responses.Status(a.status)
+	if documented == nil {
+		return
+	}
+	var value any
+	require.NoError(t, json.Unmarshal([]byte(a.body), &value), a.body)
+	schema := documented.Value.Content.Get("application/json").Schema.Value
+	require.NoError(t, doc.ValidateSchemaJSON(schema, value), a.body)
+}
+
+// header makes one from pairs of name and value.
+func header(pairs ...string) http.Header {
+	h := http.Header{}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Add(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+func keyed(key string) http.Header { return header("Idempotency-Key", key) }
