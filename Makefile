@@ -20,7 +20,7 @@ DURATION ?= 5m
 
 FUZZTIME ?= 10s
 
-fuzz: ## each fuzz test for a while [FUZZTIME=10s]
+fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 	@for package in $$(grep -rl --include '*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for name in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$name"; \
