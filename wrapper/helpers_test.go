@@ -108,19 +108,26 @@ func rawServer(t testing.TB, serve ...func(net.Conn)) (baseURL string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	serveConns(t, listener, func(i int, conn net.Conn) { serve[min(i, len(serve)-1)](conn) })
+	return "http://" + listener.Addr().String() + "/api/v1"
+}
+
+// serveConns serves each connection, by its number from 0, until the test ends.
+func serveConns(t testing.TB, listener net.Listener, serve func(i int, conn net.Conn)) {
+	t.Helper()
 	var serving sync.WaitGroup
-	var conns []net.Conn // of the loop below until it has ended
 	serving.Go(func() {
+		var conns []net.Conn
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				break
 			}
-			do := serve[min(len(conns), len(serve)-1)]
+			i := len(conns)
 			conns = append(conns, conn)
 			serving.Go(func() {
 				defer conn.Close()
-				do(conn)
+				serve(i, conn)
 			})
 		}
 		for _, conn := range conns {
@@ -131,7 +138,6 @@ func rawServer(t testing.TB, serve ...func(net.Conn)) (baseURL string) {
 		listener.Close()
 		serving.Wait()
 	})
-	return "http://" + listener.Addr().String() + "/api/v1"
 }
 
 // readRequest reads one whole request.

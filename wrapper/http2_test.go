@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,31 +55,10 @@ func (p *h2Peer) client(t *testing.T, policy whop.RetryPolicy, opts ...whop.Opti
 	t.Cleanup(certified.Close)
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates, NextProtos: []string{"h2"}})
 	require.NoError(t, err)
-	var serving sync.WaitGroup
-	var conns []net.Conn // of the loop below until it has ended
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				break
-			}
-			conns = append(conns, conn)
-			serving.Go(func() {
-				defer conn.Close()
-				p.serve(conn)
-			})
-		}
-		for _, conn := range conns {
-			conn.Close()
-		}
-	})
+	serveConns(t, listener, func(_ int, conn net.Conn) { p.serve(conn) })
 	transport := certified.Client().Transport.(*http.Transport).Clone()
 	transport.ForceAttemptHTTP2 = true
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		listener.Close()
-		serving.Wait()
-	})
+	t.Cleanup(transport.CloseIdleConnections)
 	policy.BaseDelay, policy.MaxDelay = time.Microsecond, time.Microsecond
 	return newClient(t, "https://"+listener.Addr().String()+"/api/v1", append([]whop.Option{
 		whop.WithHTTPClient(&http.Client{Transport: transport}), whop.WithRetryPolicy(policy),
