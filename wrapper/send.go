@@ -28,11 +28,11 @@ type Receipt struct {
 
 // Attempt is one request of a send, as a [WithObserver] function sees it.
 type Attempt struct {
-	Number         int // from 1
-	IdempotencyKey string
-	StatusCode     int // 0: no response
-	Err            error
-	Duration       time.Duration
+	Number         int           // from 1
+	IdempotencyKey string        // may change between attempts only after a replayed refusal
+	StatusCode     int           // 0: no response
+	Err            error         // nil if it was queued; else an *APIError or why there was no response
+	Duration       time.Duration // from asking for the token to the end of the answer
 	RetryIn        time.Duration // 0: the last
 }
 
