@@ -72,6 +72,9 @@ func (c *Client) exchange(ctx context.Context, call *call, a *answer) {
 	}
 
 	req := call.request(httptrace.WithClientTrace(actx, a.seen.hooks(c.traits)), a.token)
+	if c.http1.Load() {
+		req.GetBody = a.seen.rewind(call.body)
+	}
 	resp, err := c.roundTrip(req)
 	if err != nil {
 		a.arrived = !a.seen.cannotHaveArrived(err)
@@ -80,6 +83,7 @@ func (c *Client) exchange(ctx context.Context, call *call, a *answer) {
 		a.failure = redactError(c.explain(ctx, actx, err), a.token)
 		return
 	}
+	c.http1.Store(resp.ProtoMajor < 2)
 	a.resp, a.status, a.header = resp, resp.StatusCode, resp.Header
 	if a.body, err = readBody(resp); err != nil {
 		a.timeout = timedOut(err)
@@ -102,9 +106,7 @@ func (call *call) request(ctx context.Context, token string) *http.Request {
 	}
 	req.ContentLength = int64(len(call.body))
 	if len(call.body) > 0 {
-		// GetBody lets net/http send again what it knows not to have been written.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(call.body)), nil }
-		req.Body, _ = req.GetBody()
+		req.Body = io.NopCloser(bytes.NewReader(call.body))
 	}
 	return req
 }

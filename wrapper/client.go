@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/whopnotify/whopnotify/gen"
@@ -30,6 +31,7 @@ type Client struct {
 
 	hold   hold
 	budget budget
+	http1  atomic.Bool // the server speaks it, as far as is known
 }
 
 // NewClient makes a client. With no options it takes the API key from WHOP_API_KEY and
@@ -70,6 +72,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("whop: %w", err)
 	}
 	c.addHeaders(c.template.Header)
+	c.http1.Store(c.template.URL.Scheme == "http")
 	return c, nil
 }
 

@@ -1,10 +1,12 @@
 package wrapper
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -34,7 +36,7 @@ type evidence struct {
 // transportTraits is what is known of an http.RoundTripper without calling it.
 type transportTraits struct {
 	// resendsSafely: within one RoundTrip it sends again only what net/http knows
-	// not to have been processed.
+	// not to have been written, or not to have been processed.
 	resendsSafely bool
 	// tellsProtocol: the kind of connection says whether it carries HTTP/1 or 2.
 	tellsProtocol bool
@@ -87,6 +89,19 @@ func (e *evidence) gotConn(info httptrace.GotConnInfo) {
 func (e *evidence) wroteRequest(info httptrace.WroteRequestInfo) {
 	if info.Err != nil {
 		e.writeFailed.Store(true)
+	}
+}
+
+// rewind gives the GetBody of a request. By it net/http sends again, on another
+// connection, what it knows not to have been written. On HTTP/2 it would use it on
+// written requests too, after resets that prove nothing (PROTOCOL_ERROR), as often as
+// they come and unseen by the limiter and AtMostOnce; so there it must not have it.
+func (e *evidence) rewind(body []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) {
+		if e.http2.Load() && e.wroteHeaders.Load() {
+			return nil, errors.New("not sent again within an attempt")
+		}
+		return io.NopCloser(bytes.NewReader(body)), nil
 	}
 }
 
@@ -149,12 +164,16 @@ func permanent(err error) bool {
 	return untrusted(err) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errors.ErrUnsupported)
 }
 
-// streamRefused reports whether the server refused an HTTP/2 stream before any
-// processing (RFC 9113, 8.7). The error's type has no exported name in net/http and
-// another in golang.org/x/net/http2, so it is told by its fields.
+// streamRefused reports whether the server said, by REFUSED_STREAM or a GOAWAY that
+// leaves the stream out, that an HTTP/2 stream was not processed at all (RFC 9113, 8.7).
+// The error's type has no exported name in net/http and another in
+// golang.org/x/net/http2, so it is told by its fields.
 func streamRefused(err error) bool {
 	const refusedStream = 7
 	for ; err != nil; err = errors.Unwrap(err) {
+		if quotesRefusal(err) {
+			return true
+		}
 		v := reflect.ValueOf(err)
 		if v.Kind() != reflect.Struct || !v.FieldByName("StreamID").IsValid() {
 			continue
@@ -164,6 +183,16 @@ func streamRefused(err error) bool {
 		}
 	}
 	return false
+}
+
+// quotesRefusal reads the one error that is told by its text: net/http, kept by a
+// missing GetBody from sending a refused stream again, gives the refusal only as words
+// within another error. See rewind for why it is kept from it. Words that are not these
+// are no proof, so should they change, a refusal becomes a doubt and a test fails.
+func quotesRefusal(err error) bool {
+	quoted, ok := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	return ok && (strings.HasPrefix(quoted, "http2: Transport received Server's graceful shutdown GOAWAY]") ||
+		strings.HasPrefix(quoted, "stream error: stream ID ") && strings.Contains(quoted, "; REFUSED_STREAM"))
 }
 
 func timedOut(err error) bool {

@@ -2,11 +2,12 @@ package wrapper_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,201 +15,238 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// h2Peer is an HTTP/2 server down to its frames. It counts the requests that arrived
-// whole and does with each what its number, from 1, calls for.
-type h2Peer struct {
-	requests atomic.Int32
-	do       func(c *h2Conn, stream uint32, request int)
-}
-
-type h2Conn struct {
-	*http2.Framer
-	net.Conn
-}
-
-// queue answers that the notification is queued.
-func (c *h2Conn) queue(stream uint32) {
-	var block headerBlock
-	encoder := hpack.NewEncoder(&block)
-	_ = encoder.WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-	_ = encoder.WriteField(hpack.HeaderField{Name: "content-type", Value: "application/json"})
-	_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true})
-	_ = c.WriteData(stream, true, []byte(queuedBody))
-}
-
-type headerBlock []byte
-
-func (b *headerBlock) Write(p []byte) (int, error) {
-	*b = append(*b, p...)
-	return len(p), nil
-}
-
-// client serves the peer over TLS and gives a client for it.
-func (p *h2Peer) client(t *testing.T, policy whop.RetryPolicy, opts ...whop.Option) *whop.Client {
-	t.Helper()
-	certified := httptest.NewTLSServer(nil) // for its certificate
-	t.Cleanup(certified.Close)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates, NextProtos: []string{"h2"}})
-	require.NoError(t, err)
-	serveConns(t, listener, func(_ int, conn net.Conn) { p.serve(conn) })
-	transport := certified.Client().Transport.(*http.Transport).Clone()
-	transport.ForceAttemptHTTP2 = true
-	t.Cleanup(transport.CloseIdleConnections)
-	policy.BaseDelay, policy.MaxDelay = time.Microsecond, time.Microsecond
-	return newClient(t, "https://"+listener.Addr().String()+"/api/v1", append([]whop.Option{
-		whop.WithHTTPClient(&http.Client{Transport: transport}), whop.WithRetryPolicy(policy),
-	}, opts...)...)
-}
-
-func (p *h2Peer) serve(conn net.Conn) {
-	if _, err := readFull(conn, len(http2.ClientPreface)); err != nil {
-		return
-	}
-	c := &h2Conn{http2.NewFramer(conn, conn), conn}
-	_ = c.WriteSettings()
-	for {
-		frame, err := c.ReadFrame()
-		if err != nil {
-			return
-		}
-		switch f := frame.(type) {
-		case *http2.SettingsFrame:
-			if !f.IsAck() {
-				_ = c.WriteSettingsAck()
+// What HTTP/2 says about a stream that did not get its answer. Only REFUSED_STREAM, and
+// a GOAWAY that names an earlier stream as the last, prove that nothing was processed
+// (RFC 9113, 8.7). net/http sends some others again by itself, PROTOCOL_ERROR among
+// them; here each delivery is an attempt that is paced, counted and decided on.
+func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
+	const unprocessed, doubtful = true, false
+	goAway := func(last func(stream uint32) uint32, code http2.ErrCode) func(*http2Conn) {
+		return func(c *http2Conn) {
+			if stream := c.request(); stream != 0 {
+				_ = c.WriteGoAway(last(stream), code, nil)
 			}
-		case *http2.DataFrame:
-			if f.StreamEnded() {
-				p.do(c, f.StreamID, int(p.requests.Add(1)))
+			c.linger()
+		}
+	}
+	before := func(uint32) uint32 { return 0 }
+	for _, test := range []struct {
+		name  string
+		proof bool
+		first func(*http2Conn) // what the first connection does; the next ones serve
+	}{
+		{"REFUSED_STREAM after the whole request", unprocessed, resetFirst(http2.ErrCodeRefusedStream)},
+		{"GOAWAY before the stream", unprocessed, goAway(before, http2.ErrCodeNo)},
+		{"PROTOCOL_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeProtocol)},
+		{"CANCEL after the whole request", doubtful, resetFirst(http2.ErrCodeCancel)},
+		{"INTERNAL_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeInternal)},
+		{"NO_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeNo)},
+		{"ENHANCE_YOUR_CALM after the whole request", doubtful, resetFirst(http2.ErrCodeEnhanceYourCalm)},
+		{"connection closed after the whole request", doubtful, func(c *http2Conn) { c.request() }},
+		{"GOAWAY at the stream, then closed", doubtful, func(c *http2Conn) {
+			if stream := c.request(); stream != 0 {
+				_ = c.WriteGoAway(stream, http2.ErrCodeNo, nil)
 			}
-		}
-	}
-}
-
-func readFull(conn net.Conn, n int) ([]byte, error) {
-	buf := make([]byte, n)
-	for read := 0; read < n; {
-		m, err := conn.Read(buf[read:])
-		if err != nil {
-			return nil, err
-		}
-		read += m
-	}
-	return buf, nil
-}
-
-// net/http itself sends a stream again that the server says it did not process, on the
-// same or another connection: for the client that is one attempt, AtMostOnce or not.
-func TestHTTP2StreamsThatWereNotProcessed(t *testing.T) {
-	for name, refuse := range map[string]func(c *h2Conn, stream uint32){
-		"refused":               func(c *h2Conn, stream uint32) { _ = c.WriteRSTStream(stream, http2.ErrCodeRefusedStream) },
-		"beyond GOAWAY's last":  func(c *h2Conn, _ uint32) { _ = c.WriteGoAway(0, http2.ErrCodeNo, nil) },
-		"GOAWAY and then a FIN": func(c *h2Conn, _ uint32) { _ = c.WriteGoAway(0, http2.ErrCodeNo, nil); c.Close() },
+		}},
+		{"GOAWAY with an error at the stream, then closed", doubtful, func(c *http2Conn) {
+			if stream := c.request(); stream != 0 {
+				_ = c.WriteGoAway(stream, http2.ErrCodeInternal, nil)
+			}
+		}},
+		{"GOAWAY without saying which, then closed", doubtful, func(c *http2Conn) {
+			c.request()
+			_ = c.WriteGoAway(1<<31-1, http2.ErrCodeNo, nil)
+		}},
 	} {
 		for _, atMostOnce := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				peer := &h2Peer{do: func(c *h2Conn, stream uint32, request int) {
-					if request == 1 {
-						refuse(c, stream)
-						return
-					}
-					c.queue(stream)
-				}}
-				receipt, err := peer.client(t, whop.RetryPolicy{AtMostOnce: atMostOnce}).Send(t.Context(), paid)
+			t.Run(fmt.Sprintf("%s, AtMostOnce %v", test.name, atMostOnce), func(t *testing.T) {
+				server := newHTTP2Server(t, test.first, serveAll)
+				p := quick
+				p.AtMostOnce = atMostOnce
+				client := newClient(t, server.baseURL, whop.WithRetryPolicy(p),
+					whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+				if atMostOnce && test.proof == doubtful {
+					failure := sendError(t, client, paid)
+					assert.Equal(t, whop.Unknown, failure.Outcome, "%v", failure)
+					assert.Equal(t, 1, failure.Attempts)
+					assert.EqualValues(t, 1, server.arrived.Load(), "deliveries")
+					return
+				}
+				receipt, err := client.Send(t.Context(), paid)
 				require.NoError(t, err)
-				assert.Equal(t, 1, receipt.Attempts)
-				assert.EqualValues(t, 2, peer.requests.Load())
+				assert.Equal(t, 2, receipt.Attempts)
+				assert.EqualValues(t, 2, server.arrived.Load(), "deliveries")
 			})
 		}
 	}
 }
 
-// What may have been processed is sent again under the same key, or not at all.
-func TestHTTP2StreamsThatMayHaveBeenProcessed(t *testing.T) {
-	for name, fail := range map[string]func(c *h2Conn, stream uint32){
-		"reset after the body": func(c *h2Conn, stream uint32) { _ = c.WriteRSTStream(stream, http2.ErrCodeInternal) },
-		"cancelled":            func(c *h2Conn, stream uint32) { _ = c.WriteRSTStream(stream, http2.ErrCodeCancel) },
-		"connection closed":    func(c *h2Conn, _ uint32) { c.Close() },
-		"within GOAWAY's last": func(c *h2Conn, stream uint32) { _ = c.WriteGoAway(stream, http2.ErrCodeNo, nil); c.Close() },
-		"connection error":     func(c *h2Conn, stream uint32) { _ = c.WriteGoAway(stream, http2.ErrCodeInternal, nil); c.Close() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			do := func(c *h2Conn, stream uint32, request int) {
-				if request == 1 {
-					fail(c, stream)
-					return
-				}
-				c.queue(stream)
+// Where no attempt gets through, the outcome is NotSent for refusals and Unknown
+// otherwise, also where the last attempt of all was refused.
+func TestHTTP2Outcomes(t *testing.T) {
+	refuse := resetAll(http2.ErrCodeRefusedStream)
+	for _, test := range []struct {
+		name    string
+		outcome whop.Outcome
+		serve   func(*http2Conn)
+	}{
+		{"every stream refused", whop.NotSent, refuse},
+		{"one protocol error, then refused", whop.Unknown, func(c *http2Conn) {
+			if stream := c.request(); stream != 0 {
+				_ = c.WriteRSTStream(stream, http2.ErrCodeProtocol)
 			}
-			peer := &h2Peer{do: do}
-			receipt, err := peer.client(t, whop.RetryPolicy{}).Send(t.Context(), paid)
-			require.NoError(t, err)
-			assert.Equal(t, 2, receipt.Attempts)
-
-			peer = &h2Peer{do: do}
-			failure := sendError(t, peer.client(t, whop.RetryPolicy{AtMostOnce: true}), paid)
-			assert.Equal(t, whop.Unknown, failure.Outcome, "%v", failure)
-			assert.Equal(t, 1, failure.Attempts)
-			assert.EqualValues(t, 1, peer.requests.Load())
+			refuse(c)
+		}},
+		{"every stream a protocol error", whop.Unknown, resetAll(http2.ErrCodeProtocol)},
+		{"every connection closed", whop.Unknown, func(c *http2Conn) { c.request() }},
+		{"every connection closed by GOAWAY before the stream", whop.NotSent, func(c *http2Conn) {
+			c.request()
+			_ = c.WriteGoAway(0, http2.ErrCodeNo, nil)
+			c.linger()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newHTTP2Server(t, test.serve)
+			client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+			failure := sendError(t, client, paid)
+			assert.Equal(t, test.outcome, failure.Outcome, "%v", failure)
+			assert.Equal(t, 3, failure.Attempts, "%v", failure)
+			assert.EqualValues(t, 3, server.arrived.Load(), "deliveries")
+			assert.True(t, failure.Retryable())
 		})
 	}
 }
 
-func TestHTTP2WithoutAnAnswer(t *testing.T) {
-	silent := func(*h2Conn, uint32, int) {}
-
-	peer := &h2Peer{do: silent}
-	failure := sendError(t, peer.client(t, whop.RetryPolicy{AtMostOnce: true}, whop.WithAttemptTimeout(100*time.Millisecond)), paid)
-	assert.Equal(t, whop.Unknown, failure.Outcome, "%v", failure)
-	assert.Equal(t, 1, failure.Attempts)
-
-	// A cancelled call returns before the stream has been written to its end.
-	arrived := make(chan struct{})
-	peer = &h2Peer{do: func(*h2Conn, uint32, int) { close(arrived) }}
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-arrived
-		cancel()
-	}()
-	_, err := peer.client(t, whop.RetryPolicy{}).Send(ctx, paid)
-	failure, ok := errors.AsType[*whop.SendError](err)
-	require.True(t, ok)
-	assert.Equal(t, whop.Unknown, failure.Outcome)
-	assert.ErrorIs(t, err, context.Canceled)
-}
-
-// A stream that is refused again and again outlasts the attempt, since net/http waits
-// longer between its own tries each time. The last refusal is then not to be seen, so
-// the outcome is unknown although nothing was processed.
-func TestHTTP2StreamRefusedForever(t *testing.T) {
-	peer := &h2Peer{do: func(c *h2Conn, stream uint32, _ int) { _ = c.WriteRSTStream(stream, http2.ErrCodeRefusedStream) }}
-	failure := sendError(t, peer.client(t, whop.RetryPolicy{AtMostOnce: true}, whop.WithAttemptTimeout(200*time.Millisecond)), paid)
-	assert.Equal(t, whop.Unknown, failure.Outcome, "%v", failure)
-	assert.Equal(t, 1, failure.Attempts)
-}
-
-// Once a connection is up, what happens before the headers are written is "not sent".
-func TestHTTP2ContextThatEndsBeforeTheHeaders(t *testing.T) {
-	peer := &h2Peer{do: func(c *h2Conn, stream uint32, _ int) { c.queue(stream) }}
-	client := peer.client(t, whop.RetryPolicy{})
-	_, err := client.Send(t.Context(), paid)
-	require.NoError(t, err)
-	for range 200 {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Microsecond)
-		before := peer.requests.Load()
-		_, err := client.Send(ctx, paid)
-		cancel()
-		if failure, ok := errors.AsType[*whop.SendError](err); ok && failure.Outcome == whop.NotSent {
-			_, err := client.Send(t.Context(), paid) // what was on its way has arrived before this
-			require.NoError(t, err)
-			require.Equal(t, before+1, peer.requests.Load(), "%v", failure)
-		} else {
-			_, err := client.Send(t.Context(), paid)
-			require.NoError(t, err)
-		}
+// Whatever the connection shows, a request whose body broke off is not proven to be
+// unprocessed on HTTP/2, but for a refusal.
+func TestHTTP2BodyBrokenOff(t *testing.T) {
+	large := whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: strings.Repeat("paid ", 100_000)})
+	for _, test := range []struct {
+		name    string
+		outcome whop.Outcome
+		serve   func(*http2Conn)
+	}{
+		{"closed", whop.Unknown, func(c *http2Conn) { c.headers() }},
+		{"refused", whop.NotSent, func(c *http2Conn) {
+			for {
+				stream, _ := c.headers()
+				if stream == 0 {
+					return
+				}
+				_ = c.WriteRSTStream(stream, http2.ErrCodeRefusedStream)
+			}
+		}},
+		{"reset", whop.Unknown, func(c *http2Conn) {
+			for {
+				stream, _ := c.headers()
+				if stream == 0 {
+					return
+				}
+				_ = c.WriteRSTStream(stream, http2.ErrCodeInternal)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := newHTTP2Server(t, test.serve)
+			client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+			failure := sendError(t, client, large)
+			assert.Equal(t, test.outcome, failure.Outcome, "%v", failure)
+			assert.Equal(t, 3, failure.Attempts)
+			assert.Zero(t, server.arrived.Load())
+		})
 	}
+}
+
+// A server that goes away gracefully finishes what it has begun, and the next request
+// takes another connection.
+func TestHTTP2GracefulGoAway(t *testing.T) {
+	server := newHTTP2Server(t, func(c *http2Conn) {
+		stream := c.request()
+		_ = c.WriteGoAway(stream, http2.ErrCodeNo, nil)
+		c.answer(stream)
+	})
+	client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))
+	for range 5 {
+		_, err := client.Send(t.Context(), paid)
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 5, server.arrived.Load())
+	assert.GreaterOrEqual(t, server.conns.Load(), int32(5))
+}
+
+// The generated client takes the same care.
+func TestHTTP2ThroughAPI(t *testing.T) {
+	server := newHTTP2Server(t, resetFirst(http2.ErrCodeProtocol))
+	p := quick
+	p.AtMostOnce = true
+	client := newClient(t, server.baseURL, whop.WithRetryPolicy(p),
+		whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+	_, err := client.API().CreateNotificationWithBody(t.Context(), "application/json", strings.NewReader(toCompanyBody))
+	require.Error(t, err)
+	assert.EqualValues(t, 1, server.arrived.Load())
+}
+
+const toCompanyBody = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
+
+// What net/http may still do by itself: a kept connection that the server has closed
+// meanwhile, over TLS too, costs no attempt and is no second delivery.
+func TestStaleTLSConnectionIsReplaced(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		_, _ = io.WriteString(w, queuedBody)
+	}))
+	t.Cleanup(server.Close)
+	client := newClient(t, server.URL, whop.WithHTTPClient(server.Client()))
+	for range 20 {
+		_, err := client.Send(t.Context(), paid)
+		require.NoError(t, err)
+		server.CloseClientConnections()
+	}
+	assert.EqualValues(t, 20, requests.Load())
+}
+
+func TestHTTP2ContextThatEnds(t *testing.T) {
+	t.Run("after the request arrived", func(t *testing.T) {
+		arrived := make(chan struct{})
+		server := newHTTP2Server(t, func(c *http2Conn) {
+			c.request()
+			close(arrived)
+			c.linger()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			<-arrived
+			cancel()
+		}()
+		_, err := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport})).Send(ctx, paid)
+		failure, ok := errors.AsType[*whop.SendError](err)
+		require.True(t, ok)
+		assert.Equal(t, whop.Unknown, failure.Outcome)
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+
+	// A cancelled call returns before its stream is written to the end. What it says
+	// was not sent must not arrive afterwards either.
+	t.Run("at any time", func(t *testing.T) {
+		server := newHTTP2Server(t, serveAll)
+		client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+		for i := range 300 {
+			before := server.arrived.Load()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Microsecond)
+			_, err := client.Send(ctx, paid)
+			cancel()
+			_, later := client.Send(t.Context(), paid) // on the same connection, so behind it
+			require.NoError(t, later)
+			if failure, ok := errors.AsType[*whop.SendError](err); ok && failure.Outcome == whop.NotSent {
+				require.Equal(t, before+1, server.arrived.Load(), "%v", failure)
+			}
+		}
+	})
 }
