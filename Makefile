@@ -29,7 +29,7 @@ fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 	done
 
 soak: ## the fault suite for longer [DURATION=5m]
-	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults$$' -v -count 1 -timeout 0
+	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults' -v -count 1 -timeout 0
 
 lint: ## vet, staticcheck, gofumpt, go fix, go mod tidy
 	go vet ./...

@@ -203,6 +203,11 @@ func (e *APIError) inProgress() bool {
 	return e.StatusCode == http.StatusConflict && e.Code == codeInProgress
 }
 
+// mayBeInProgress: a 409 that broke off may have been about to say so.
+func (e *APIError) mayBeInProgress() bool {
+	return e.inProgress() || e.StatusCode == http.StatusConflict && e.cause != nil
+}
+
 // final reports whether Whop would answer the same request under the same key alike.
 func (e *APIError) final() bool {
 	refused := e.kind == ErrNotQueued || e.StatusCode >= 300 && e.StatusCode < 500
@@ -216,7 +221,7 @@ func (e *APIError) final() bool {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return false
 	}
-	return refused && !e.inProgress()
+	return refused && !e.mayBeInProgress()
 }
 
 // replayed reports whether the answer is an earlier one to the same key, repeated.

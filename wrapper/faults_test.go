@@ -2,11 +2,10 @@ package wrapper_test
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,193 +16,264 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// The client keeps its promises whatever the server does. WHOP_FAULT_SEED repeats a run;
-// WHOP_SOAK, a duration, repeats the suite with new seeds for that long.
-func TestFaults(t *testing.T) {
-	soak := time.Duration(0)
-	if s := os.Getenv("WHOP_SOAK"); s != "" {
-		var err error
-		soak, err = time.ParseDuration(s)
-		require.NoError(t, err, "WHOP_SOAK")
-	}
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("WHOP_FAULT_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err, "WHOP_FAULT_SEED")
-	}
-	for start := time.Now(); ; seed++ {
-		t.Run("HTTP/1, default", func(t *testing.T) { suffer(t, seed, 11_000, false, overHTTP1) })
-		t.Run("HTTP/1, AtMostOnce", func(t *testing.T) { suffer(t, seed, 11_000, true, overHTTP1) })
-		t.Run("HTTP/2, default", func(t *testing.T) { suffer(t, seed, 3_000, false, overHTTP2) })
-		t.Run("HTTP/2, AtMostOnce", func(t *testing.T) { suffer(t, seed, 3_000, true, overHTTP2) })
-		if t.Failed() || time.Since(start) >= soak {
-			return
-		}
-	}
-}
+// The fault suite sends through a server that fails at random in every way whoptest
+// can, and then compares what each send returned with what the server did.
+//
+//	WHOP_FAULT_SEED=7    draws the same faults again
+//	WHOP_SOAK=5m         goes on for that long, with fresh seeds; make soak sets it
 
-// faults is everything that the server can do to a request, each as often as it stands
-// here. What answers "no" does not queue: a server that lies about that is past help.
-func faults(atMostOnce bool) []whoptest.Reply {
-	all := []whoptest.Reply{
-		whoptest.Reset(), whoptest.Reset(), whoptest.Reset().AfterQueueing(), whoptest.Reset().AfterQueueing(),
-		whoptest.Stall(), whoptest.Stall().AfterQueueing(),
-		whoptest.Truncate(), whoptest.Truncate(),
-		whoptest.Garbage([]byte("SSH-2.0-OpenSSH_9.2\r\n")), whoptest.Garbage(nil), whoptest.Garbage([]byte("HTTP/1.1 200 OK\r\n")).AfterQueueing(),
-		whoptest.Raw(200, "text/html", "<html>").AfterQueueing(), whoptest.Raw(200, "text/html", "<html>"), whoptest.Raw(204, "", "").AfterQueueing(),
-		whoptest.Raw(200, "application/json", strings.Repeat(" ", 2<<20)).AfterQueueing(),
-		whoptest.NotQueued(), whoptest.NotQueued().Remembered(),
-		whoptest.Error(301, "", "").WithHeader("Location", "/api/v1/notifications"), whoptest.Error(307, "", "").WithHeader("Location", "http://[bad"),
-		whoptest.Error(400, "", ""), whoptest.Error(401, "", "").Remembered(), whoptest.Error(403, "", ""), whoptest.Error(404, "", ""),
-		whoptest.Raw(422, "application/json", `{"error":null}`),
-		whoptest.Error(400, "", "").WithHeader("X-Should-Retry", "true"), whoptest.Error(503, "", "").WithHeader("X-Should-Retry", "false"),
-		whoptest.Error(408, "", ""), whoptest.Error(408, "", "").Remembered(),
-		whoptest.RateLimitedAfter(time.Millisecond), whoptest.RateLimitedAfter(time.Millisecond).Remembered(),
-		whoptest.Error(409, "idempotency_request_in_progress", ""), whoptest.Error(409, "", ""),
-	}
-	for _, status := range []int{500, 502, 503, 504, 529} {
-		all = append(all, whoptest.Error(status, "", "down"), whoptest.Error(status, "", "down").AfterQueueing())
-	}
-	if !atMostOnce { // that the first request still runs is reason to ask again, even then
-		all = append(all, whoptest.Error(409, "idempotency_request_in_progress", "").AfterQueueing())
-	}
-	return all
-}
+const (
+	faultWorkers   = 16
+	sendsPerRound  = 1000
+	faultRounds    = 20 // 20,000 sends
+	faultRoundsH2  = 5
+	attemptTimeout = 250 * time.Millisecond
+)
 
-// stage is a server and the way to it.
-type stage struct {
+func TestFaults(t *testing.T) { faultSuite(t, faultRounds, plainPeer) }
+
+func TestFaultsOverHTTP2(t *testing.T) { faultSuite(t, faultRoundsH2, http2Peer) }
+
+// peer is a server with how to reach it.
+type peer struct {
 	server    *whoptest.Server
 	baseURL   string
-	transport http.RoundTripper
+	transport func() *http.Transport
+	close     func()
 }
 
-func overHTTP1(t *testing.T) stage {
-	server := whoptest.NewServer(t)
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if rand.Float64() < 0.2 {
-			return nil, dialError
-		}
-		return new(net.Dialer).DialContext(ctx, network, address)
+func plainPeer(t testing.TB) peer {
+	server, err := whoptest.Start("127.0.0.1:0")
+	require.NoError(t, err)
+	return peer{
+		server:    server,
+		baseURL:   server.URL(),
+		transport: func() *http.Transport { return &http.Transport{} },
+		close:     server.Close,
 	}
-	t.Cleanup(transport.CloseIdleConnections)
-	return stage{server, server.URL(), transport}
 }
 
-func overHTTP2(t *testing.T) stage {
+func http2Peer(t testing.TB) peer {
 	server, err := whoptest.New()
 	require.NoError(t, err)
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.Equal(t, "HTTP/2.0", r.Proto)
-		server.ServeHTTP(w, r)
-	}))
-	front.EnableHTTP2 = true
-	front.Config.ErrorLog = quiet
-	front.StartTLS()
-	t.Cleanup(front.Close)
-	t.Cleanup(server.Close)
-	return stage{server, front.URL + "/api/v1", front.Client().Transport}
+	mounted := httptest.NewUnstartedServer(server)
+	mounted.Config.ErrorLog = quiet
+	mounted.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	mounted.EnableHTTP2 = true
+	mounted.StartTLS()
+	return peer{
+		server:    server,
+		baseURL:   mounted.URL + "/api/v1",
+		transport: func() *http.Transport { return mounted.Client().Transport.(*http.Transport).Clone() },
+		close: func() {
+			server.Close()
+			mounted.CloseClientConnections()
+			mounted.Close()
+		},
+	}
 }
 
-// suffer sends n notifications, and then holds what each send said against what the
-// server knows.
-func suffer(t *testing.T, seed uint64, n int, atMostOnce bool, set func(*testing.T) stage) {
-	const workers, faulty = 16, 0.35
+func faultSuite(t *testing.T, rounds int, start func(testing.TB) peer) {
+	seed := rand.Uint64()
+	if env := os.Getenv("WHOP_FAULT_SEED"); env != "" {
+		var err error
+		seed, err = strconv.ParseUint(env, 10, 64)
+		require.NoError(t, err, "WHOP_FAULT_SEED")
+	}
 	t.Logf("WHOP_FAULT_SEED=%d", seed)
-	s := set(t)
+	if testing.Short() {
+		rounds = min(rounds, 2)
+	}
+	goOn := func(round int) bool { return round < rounds }
+	if env := os.Getenv("WHOP_SOAK"); env != "" {
+		soak, err := time.ParseDuration(env)
+		require.NoError(t, err, "WHOP_SOAK")
+		end := time.Now().Add(soak)
+		goOn = func(int) bool { return time.Now().Before(end) }
+	}
 
-	dice := rand.New(rand.NewPCG(seed, 1))
-	replies := faults(atMostOnce)
-	s.server.ScriptFunc(func(whoptest.Request) whoptest.Reply {
-		if dice.Float64() >= faulty {
-			return whoptest.Serve()
+	total := newTally()
+	begin := time.Now()
+	for round := 0; goOn(round) && !t.Failed(); round++ {
+		faultRound(t, seed+uint64(round), start(t), total)
+	}
+	t.Logf("%v in %v", total, time.Since(begin).Round(time.Millisecond))
+	if !t.Failed() && !testing.Short() {
+		total.requireEverything(t)
+	}
+}
+
+// oneSend is a send of the suite, and all that its caller gets to know.
+type oneSend struct {
+	title      string
+	key        string // its own, or ""
+	large      bool   // its body takes more than one write
+	patience   time.Duration
+	client     *whop.Client
+	atMostOnce bool
+
+	receipt  *whop.Receipt
+	failure  *whop.SendError
+	observed []whop.Attempt
+	again    error // of sending once more under the same key
+}
+
+func (s *oneSend) notification() whop.Notification {
+	m := whop.Message{Title: s.title, Content: "Invoice 7 is paid"}
+	if s.large {
+		m.Content = strings.Repeat("paid ", 4000)
+	}
+	n := whop.ToCompany("biz_1", m)
+	if s.key != "" {
+		n = n.WithIdempotencyKey(s.key)
+	}
+	return n
+}
+
+type sendOfContext struct{}
+
+func observe(ctx context.Context, a whop.Attempt) {
+	s := ctx.Value(sendOfContext{}).(*oneSend)
+	s.observed = append(s.observed, a)
+}
+
+// opaque hides what kind of transport it is.
+type opaque struct{ http.RoundTripper }
+
+// faultRound makes sendsPerRound sends with one server and a few clients, sends once
+// more what is in doubt, and checks everything.
+func faultRound(t *testing.T, seed uint64, peer peer, total *tally) {
+	draw := newDraw(seed)
+	peer.server.ScriptFunc(draw.reply)
+	clients, closeIdle := faultClients(t, seed, peer)
+	sends := drawSends(seed, clients)
+
+	inParallel(sends, func(s *oneSend) { s.run(t) })
+	peer.server.ScriptFunc(nil)
+	resend(t, peer, sends)
+	closeIdle()
+	peer.close() // what is still on its way arrives before, or never
+
+	truth := learnTruth(t, peer.server, draw)
+	for _, s := range sends {
+		if problems := truth.check(s); len(problems) > 0 {
+			t.Errorf("WHOP_FAULT_SEED=%d: %s", seed, truth.describe(s, problems))
 		}
-		return replies[dice.IntN(len(replies))]
-	})
+		total.add(s)
+	}
+	total.addReplies(draw)
+}
 
-	said := make([]error, n)
-	receipts := make([]*whop.Receipt, n)
+func inParallel(sends []*oneSend, do func(*oneSend)) {
 	var next atomic.Int64
-	var sending sync.WaitGroup
-	for worker := range workers {
-		sending.Go(func() {
-			var client *whop.Client
-			for sent := 0; ; sent++ {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				if sent%50 == 0 { // a new one now and then, or the retry budget stays empty
-					client = newClient(t, s.baseURL, whop.WithAPIKey(s.server.APIKey()),
-						whop.WithHTTPClient(&http.Client{Transport: s.transport}),
-						whop.WithAttemptTimeout(250*time.Millisecond),
-						whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond, AtMostOnce: atMostOnce}))
-				}
-				notification := whop.ToCompany("biz_1", whop.Message{Title: strconv.Itoa(i), Content: fmt.Sprint(worker)})
-				if i%3 != 0 {
-					notification = notification.WithIdempotencyKey("send-" + strconv.Itoa(i))
-				}
-				receipts[i], said[i] = client.Send(t.Context(), notification)
+	var workers sync.WaitGroup
+	for range faultWorkers {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(sends); i = next.Add(1) - 1 {
+				do(sends[i])
 			}
 		})
 	}
-	sending.Wait()
+	workers.Wait()
+}
 
-	queued := map[int]int{}
-	lastUnder := map[string]int{} // the place of the last request under a key
-	queuedAt := map[string]int{}
-	requests := s.server.Requests()
-	for at, r := range requests {
-		lastUnder[r.IdempotencyKey] = at
-	}
-	underKey := map[string]int{}
-	for _, r := range s.server.Queued() {
-		var body struct{ Title string }
-		require.NoError(t, json.Unmarshal(r.Body, &body))
-		i, err := strconv.Atoi(body.Title)
-		require.NoError(t, err)
-		queued[i]++
-		underKey[r.IdempotencyKey]++
-	}
-	for at, r := range requests {
-		if _, seen := queuedAt[r.IdempotencyKey]; !seen && underKey[r.IdempotencyKey] > 0 && r.Queued {
-			queuedAt[r.IdempotencyKey] = at
+type faultClient struct {
+	*whop.Client
+	atMostOnce bool
+}
+
+func faultClients(t testing.TB, seed uint64, peer peer) (clients []faultClient, closeIdle func()) {
+	var tokens atomic.Uint64
+	unreliable := whop.WithTokenSource(func(context.Context) (string, error) {
+		if rand.New(rand.NewPCG(seed, tokens.Add(1))).IntN(100) == 0 {
+			return "", errors.New("token service unavailable")
 		}
-	}
-	for key, times := range underKey {
-		require.Equal(t, 1, times, "queued under the key %s", key)
-	}
-	count := map[string]int{}
-	for i, err := range said {
-		require.LessOrEqual(t, queued[i], 1, "send %d: %v", i, err)
-		if err == nil {
-			count["queued"]++
-			require.Equal(t, 1, queued[i], "send %d says it is queued", i)
-			require.Equal(t, 1, underKey[receipts[i].IdempotencyKey])
-			continue
+		return peer.server.APIKey(), nil
+	})
+	var transports []*http.Transport
+	for i, policy := range []whop.RetryPolicy{
+		{},
+		{AtMostOnce: true},
+		{MaxAttempts: 6},
+		{AtMostOnce: true, MaxAttempts: 6},
+		{MaxAttempts: 1},
+		{MaxAttempts: 4},
+	} {
+		transport := peer.transport()
+		transports = append(transports, transport)
+		transport.MaxIdleConnsPerHost = faultWorkers
+		var sender http.RoundTripper = transport
+		opts := []whop.Option{whop.WithAPIKey(peer.server.APIKey())}
+		if i == 2 || i == 3 {
+			sender = opaque{transport}
+			opts = append(opts, unreliable)
 		}
-		failure, ok := errors.AsType[*whop.SendError](err)
-		require.True(t, ok)
-		count[failure.Outcome.String()]++
-		if failure.Outcome != whop.Unknown {
-			require.Zero(t, queued[i], "send %d: %v", i, err)
-		}
+		policy.BaseDelay, policy.MaxDelay, policy.MaxRetryAfter = time.Millisecond, 4*time.Millisecond, 100*time.Millisecond
+		client := newClient(t, peer.baseURL, append(opts,
+			whop.WithHTTPClient(&http.Client{Transport: sender}),
+			whop.WithAttemptTimeout(attemptTimeout),
+			whop.WithRetryPolicy(policy),
+			whop.WithObserver(observe))...)
+		clients = append(clients, faultClient{client, policy.AtMostOnce})
 	}
-	if atMostOnce {
-		for key, at := range queuedAt {
-			require.Equal(t, at, lastUnder[key], "nothing is sent again under %s once it is queued", key)
+	return clients, func() {
+		for _, transport := range transports {
+			transport.CloseIdleConnections()
 		}
-	}
-	t.Logf("%d sends, %d requests, said %v, queued %d", n, len(requests), count, len(queued))
-	for _, outcome := range []string{"queued", "rejected", "unknown"} {
-		require.NotZero(t, count[outcome], outcome)
 	}
 }
+
+func drawSends(seed uint64, clients []faultClient) []*oneSend {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	sends := make([]*oneSend, sendsPerRound)
+	for i := range sends {
+		client := clients[rng.IntN(len(clients))]
+		s := &oneSend{title: fmt.Sprint("Send ", i), client: client.Client, atMostOnce: client.atMostOnce}
+		if rng.IntN(4) > 0 {
+			s.key = fmt.Sprint("send-", i)
+		}
+		s.large = rng.IntN(20) == 0
+		if rng.IntN(20) == 0 {
+			s.patience = time.Duration(1+rng.IntN(40_000)) * time.Microsecond
+		}
+		sends[i] = s
+	}
+	return sends
+}
+
+func (s *oneSend) run(t testing.TB) {
+	ctx := context.WithValue(t.Context(), sendOfContext{}, s)
+	if s.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.patience)
+		defer cancel()
+	}
+	var err error
+	s.receipt, err = s.client.Send(ctx, s.notification())
+	s.failure, _ = errors.AsType[*whop.SendError](err)
+}
+
+// resend sends what is in doubt once more under the same key, without faults.
+func resend(t testing.TB, peer peer, sends []*oneSend) {
+	transport := peer.transport()
+	defer transport.CloseIdleConnections()
+	transport.MaxIdleConnsPerHost = faultWorkers
+	client := newClient(t, peer.baseURL,
+		whop.WithAPIKey(peer.server.APIKey()),
+		whop.WithUserAgent(secondTime),
+		whop.WithHTTPClient(&http.Client{Transport: transport}),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 20, BaseDelay: time.Millisecond, MaxDelay: 20 * time.Millisecond}))
+	inParallel(sends, func(s *oneSend) {
+		if s.failure != nil && s.failure.Outcome == whop.Unknown {
+			_, s.again = client.Send(t.Context(), s.notification().WithIdempotencyKey(s.failure.IdempotencyKey))
+		}
+	})
+}
+
+const secondTime = "second-time"

@@ -1,15 +1,15 @@
 package wrapper_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"net"
+	"fmt"
+	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -18,160 +18,175 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// FuzzAnswer: no body and no header changes what a status means, but for the two words
-// that may ("success" of a 2xx, the code of a 409), and none breaks the error's one line.
-func FuzzAnswer(f *testing.F) {
-	for _, status := range []int{200, 202, 204, 302, 400, 401, 408, 409, 422, 429, 500, 503, 101, 999} {
+// oneAttempt gives what a send makes of a single answer.
+func oneAttempt(t *testing.T, status int, body string, headers http.Header) (*whop.Receipt, *whop.SendError, whop.Attempt) {
+	t.Helper()
+	var seen whop.Attempt
+	client := newClient(t, "https://whop.test",
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}),
+		whop.WithObserver(func(_ context.Context, a whop.Attempt) { seen = a }),
+		inMemory(func(*http.Request) (*http.Response, error) {
+			resp := response(status, body)
+			resp.Header = headers
+			return resp, nil
+		}))
+	receipt, err := client.Send(t.Context(), paid)
+	failure, _ := errors.AsType[*whop.SendError](err)
+	require.Equal(t, receipt == nil, failure != nil)
+	return receipt, failure, seen
+}
+
+// FuzzAnswers: no body changes the outcome of a status, but for what the contract says
+// in it, and none forges a log line or shows the key.
+func FuzzAnswers(f *testing.F) {
+	for _, status := range []int{200, 202, 204, 301, 400, 401, 404, 408, 409, 422, 429, 500, 503, 999} {
 		for _, body := range []string{
-			"", queuedBody, `{"success":false}`, `{"error":null}`, `{"error":"x"}`, `{"message":"m"}`, "<html>", "\xff",
-			`{"error":{"type":"t","code":"idempotency_request_in_progress","message":"m","param":null}}`,
+			``, `{}`, `null`, `[]`, `{"success":true}`, `{"success":false}`, `{"success":null}`, `{"success":"true"}`,
+			`{"error":null}`, `{"error":"text"}`, `{"message":"You are being rate limited"}`,
+			`{"error":{"type":"a","code":"idempotency_request_in_progress","message":"b","param":"c"}}`,
+			`{"error":{"type":1,"code":{},"message":["x"],"param":false}}`,
+			"<h1>Bad gateway</h1>", "\xff\xfe\x00", "line\r\nline\u2028line\x1b[31m", `{"error":{"message":"` + testKey + `"}}`,
+			`{"error":{"message":"` + strings.Repeat("long ", 3000) + `"}}`, `{"error":{"message":"cut`,
 		} {
-			f.Add(status, body, "X-Request-Id", "r")
+			f.Add(status, []byte(body))
 		}
 	}
-	f.Add(429, `{"message":"wait 99999999999999999999 minutes"}`, "Retry-After", "1e999")
-	f.Add(429, "", "Retry-After-Ms", "-0")
-	f.Add(503, "", "Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT")
-	f.Fuzz(func(t *testing.T, status int, body, name, value string) {
-		if status < 100 || status > 999 {
-			return // net/http gives no such response
+	f.Fuzz(func(t *testing.T, status int, raw []byte) {
+		if status < 200 || status > 999 {
+			return // net/http gives no others
 		}
-		header := http.Header{}
-		header.Add(name, value)
+		body := string(raw)
+		receipt, failure, _ := oneAttempt(t, status, body, nil)
+		if receipt != nil {
+			assert.True(t, status < 300 && saysSuccess(raw) == "true", "%d %q is no success", status, body)
+			return
+		}
+		outcome, retryable := expected(status, raw)
+		assert.Equal(t, outcome, failure.Outcome, "%d %q", status, body)
+		assert.Equal(t, retryable, failure.Retryable(), "%d %q", status, body)
+
+		api, ok := errors.AsType[*whop.APIError](error(failure))
+		require.True(t, ok, "%v", failure)
+		assert.Equal(t, status, api.StatusCode)
+		assert.LessOrEqual(t, len(api.Body), 4<<10)
+		for _, text := range []string{failure.Error(), api.Error()} {
+			assert.True(t, utf8.ValidString(text), "%q", text)
+			assert.False(t, strings.ContainsAny(text, "\r\n\x1b\u0085\u2028\u2029"), "%q", text)
+			assert.Less(t, len(text), 2000)
+			assert.NotContains(t, text, testKey)
+		}
+		assert.NotContains(t, fmt.Sprintf("%v %+v %s", failure, api, api.LogValue()), testKey)
+	})
+}
+
+// saysSuccess is "true", "false" or "": what a body says by the contract.
+func saysSuccess(body []byte) string {
+	var answer struct{ Success *bool }
+	if json.Unmarshal(body, &answer) != nil || answer.Success == nil {
+		return ""
+	}
+	return fmt.Sprint(*answer.Success)
+}
+
+// expected is the table of RetryPolicy, for an answer without headers.
+func expected(status int, body []byte) (outcome whop.Outcome, retryable bool) {
+	switch {
+	case status < 300 && saysSuccess(body) == "false":
+		return whop.Rejected, false
+	case status < 300, status >= 500:
+		return whop.Unknown, true
+	case status == 408, status == 429:
+		return whop.Rejected, true
+	case status == 409:
+		var answer struct {
+			Error struct{ Code json.RawMessage }
+		}
+		var code string
+		_ = json.Unmarshal(body, &answer)
+		if json.Unmarshal(answer.Error.Code, &code) == nil && code == inProgress {
+			return whop.Unknown, true
+		}
+	}
+	return whop.Rejected, false
+}
+
+// FuzzBrokenBodies: nor does a body that breaks off, of which only a 409 may have been
+// about to say more.
+func FuzzBrokenBodies(f *testing.F) {
+	for _, status := range []int{200, 302, 400, 409, 429, 500} {
+		f.Add(status, `{"success":true}`)
+		f.Add(status, `{"error":{"code":"idempo`)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 999 {
+			return
+		}
 		client := newClient(t, "https://whop.test", whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}),
 			inMemory(func(*http.Request) (*http.Response, error) {
-				resp := response(status, body)
-				resp.Header = header
+				resp := response(status, "")
+				resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(body), brokenOff{}))
 				return resp, nil
 			}))
-		receipt, err := client.Send(t.Context(), paid)
-		if err == nil {
-			require.True(t, status/100 == 2, "status %d is success", status)
-			require.Contains(t, body, "true")
-			require.Equal(t, status, receipt.StatusCode)
+		failure := sendError(t, client, paid)
+		want, retryable := whop.Rejected, status == 408 || status == 429
+		if status < 300 || status >= 500 || status == 409 {
+			want, retryable = whop.Unknown, true
+		}
+		assert.Equal(t, want, failure.Outcome, "%d %q", status, body)
+		assert.Equal(t, retryable, failure.Retryable(), "%d %q", status, body)
+		assert.ErrorIs(t, failure, io.ErrUnexpectedEOF)
+	})
+}
+
+type brokenOff struct{}
+
+func (brokenOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// FuzzWaits: whatever a server asks for, the wait is none or positive, a retry waits at
+// least that and at most 10 % more, and none waits longer than the policy allows.
+func FuzzWaits(f *testing.F) {
+	for _, wait := range []string{
+		"", "0", "1", "-1", "1.5", ".5", "5.", "1e9", "NaN", "Inf", "0x10", "99999999999999999999", "9223372036.854775807", "9223372036854775807",
+		"Wed, 21 Oct 2099 07:28:00 GMT", "Wed, 21 Oct 1999 07:28:00 GMT", "soon", "1 ", "\x00", "60", "61", "0.0000000001",
+	} {
+		f.Add(wait, "", "", 429)
+		f.Add("", wait, "", 503)
+		f.Add("", "", "Try again in "+wait+" seconds.", 429)
+		f.Add("", "", "Try again in "+wait+" minutes and 30 seconds.", 429)
+	}
+	f.Add("", "", "600 requests per 60 seconds. Try again in 1 minute.", 429)
+	f.Fuzz(func(t *testing.T, millis, after, message string, status int) {
+		if status != 408 && status != 429 && (status < 500 || status > 599) {
 			return
 		}
+		body, err := json.Marshal(map[string]any{"error": map[string]string{"type": "t", "message": message}})
+		require.NoError(t, err)
+		const maxRetryAfter = time.Minute
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var seen whop.Attempt
+		client := newClient(t, "https://whop.test",
+			whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: time.Second, MaxDelay: time.Second, MaxRetryAfter: maxRetryAfter}),
+			whop.WithObserver(func(_ context.Context, a whop.Attempt) {
+				seen = a
+				cancel() // instead of waiting
+			}),
+			inMemory(func(*http.Request) (*http.Response, error) {
+				return response(status, string(body), "Retry-After-Ms", millis, "Retry-After", after), nil
+			}))
+		_, err = client.Send(ctx, paid)
 		failure, ok := errors.AsType[*whop.SendError](err)
 		require.True(t, ok)
-		api, ok := errors.AsType[*whop.APIError](err)
-		require.True(t, ok)
-		require.Equal(t, status, api.StatusCode)
-		require.GreaterOrEqual(t, failure.RetryAfter, time.Duration(0))
-		require.LessOrEqual(t, len(api.Body), 4<<10)
-
+		asked := failure.RetryAfter
 		switch {
-		case status/100 == 2:
-			require.Equal(t, errors.Is(err, whop.ErrNotQueued), failure.Outcome == whop.Rejected)
-			require.Equal(t, errors.Is(err, whop.ErrMalformedResponse), failure.Outcome == whop.Unknown)
-		case errors.Is(err, whop.ErrIdempotencyInProgress):
-			require.Equal(t, 409, status)
-			require.Equal(t, whop.Unknown, failure.Outcome)
-		case status >= 300 && status < 500:
-			require.Equal(t, whop.Rejected, failure.Outcome)
+		case asked < 0:
+			t.Fatalf("a negative wait of %v", asked)
+		case asked == 0:
+			assert.True(t, seen.RetryIn >= 750*time.Millisecond && seen.RetryIn <= time.Second, "back-off of %v", seen.RetryIn)
+		case asked > maxRetryAfter:
+			assert.Zero(t, seen.RetryIn)
 		default:
-			require.Equal(t, whop.Unknown, failure.Outcome)
-		}
-
-		text := err.Error()
-		require.True(t, utf8.ValidString(text), "%q", text)
-		require.Less(t, len(text), 4000)
-		require.NotContains(t, text, testKey)
-		require.Equal(t, -1, strings.IndexFunc(text, unicode.IsControl), "%q", text)
-	})
-}
-
-// FuzzWait: whatever a server asks for is no negative wait, and a wait that it spells
-// as a plain number is never cut short.
-func FuzzWait(f *testing.F) {
-	for _, s := range []string{"", "1", "0", "-1", "1.5", ".5", "5.", "1e3", "0x1p4", "NaN", "inf", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "1_0"} {
-		f.Add(s, s, "wait "+s+" seconds")
-	}
-	f.Add("", "", "Try again in 1 minute and 30 seconds, 600 requests per 60 seconds")
-	f.Fuzz(func(t *testing.T, ms, seconds, message string) {
-		body, err := json.Marshal(map[string]any{"error": map[string]string{"type": "rate_limited", "message": message}})
-		require.NoError(t, err)
-		client := newClient(t, "https://whop.test", whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}),
-			inMemory(inTurn(with(429, string(body), "Retry-After-Ms", ms, "Retry-After", seconds))))
-		failure := sendError(t, client, paid)
-		require.GreaterOrEqual(t, failure.RetryAfter, time.Duration(0))
-		require.Equal(t, whop.Rejected, failure.Outcome)
-	})
-}
-
-// FuzzNotificationJSON: what decodes encodes to the same, and an audience never grows.
-func FuzzNotificationJSON(f *testing.F) {
-	for _, s := range []string{
-		`{"company_id":"biz_1","title":"T","content":"C"}`,
-		`{"experience_id":"exp_1","title":"T","content":"C","user_ids":["u"],"subtitle":null,"rest_path":"/x","icon_user_id":"u"}`,
-		`{"company_id":"biz_1","title":"T","content":"C","user_ids":[]}`,
-		`{"company_id":"biz_1","experience_id":"exp_1"}`,
-		`{"company_id":"biz_1","user_ids":["u"],"user_ids":null}`,
-		`{"title":"\ud800"}`, `null`, `[]`, ``, `{`, "{\"\xff\":1}",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		n := paid
-		err := n.UnmarshalJSON(data)
-		if err != nil {
-			require.ErrorIs(t, err, whop.ErrInvalidNotification)
-			require.Equal(t, paid, n)
-			require.Equal(t, -1, strings.IndexFunc(err.Error(), unicode.IsControl), "%q", err.Error())
-			return
-		}
-		body, err := n.MarshalJSON()
-		if err != nil {
-			require.ErrorIs(t, err, whop.ErrInvalidNotification)
-			return
-		}
-		var said, meant map[string]any
-		require.NoError(t, json.Unmarshal(body, &said))
-		require.NoError(t, json.Unmarshal(data, &meant))
-		require.Equal(t, meant["user_ids"], said["user_ids"])
-		require.Equal(t, meant["company_id"], said["company_id"])
-		require.Equal(t, meant["experience_id"], said["experience_id"])
-
-		var again whop.Notification
-		require.NoError(t, again.UnmarshalJSON(body))
-		require.Equal(t, n, again)
-	})
-}
-
-// FuzzConfiguration: nothing makes NewClient panic or show a secret, and what it
-// accepts goes where it was told to.
-func FuzzConfiguration(f *testing.F) {
-	for _, u := range []string{
-		"https://api.whop.com/api/v1", "http://127.0.0.1:8080", "http://[::1]/", "https://u:hunter22secret@h/", "https://h/?k=hunter22secret",
-		"https://h:hunter22secret/", "https:// h/", "%", "https://%zz/", "http://localhost.", "https://[fe80::1%25en0]/", "//h", "https://h/../..//x",
-	} {
-		f.Add(u, "hunter22secret", "2026-07-20", "agent/1")
-	}
-	f.Add("https://h", "key\nhunter22secret", "", "")
-	f.Fuzz(func(t *testing.T, base, key, version, agent string) {
-		var got *http.Request
-		client, err := whop.NewClient(whop.WithBaseURL(base), whop.WithAPIKey(key), whop.WithAPIVersion(version), whop.WithUserAgent(agent),
-			inMemory(func(r *http.Request) (*http.Response, error) {
-				got = r
-				return response(200, queuedBody), nil
-			}))
-		if err != nil {
-			require.Nil(t, client)
-			require.NotContains(t, err.Error(), "hunter22secret")
-			return
-		}
-		_, err = client.Send(t.Context(), paid)
-		require.NoError(t, err)
-		want, err := url.Parse(base)
-		require.NoError(t, err)
-		assert.Equal(t, want.Hostname(), got.URL.Hostname())
-		assert.Equal(t, want.Port(), got.URL.Port())
-		assert.True(t, strings.HasSuffix(got.URL.Path, "/notifications"))
-		assert.Equal(t, "Bearer "+key, got.Header.Get("Authorization"))
-		assert.Nil(t, got.URL.User)
-		assert.Empty(t, got.URL.RawQuery)
-		if got.URL.Scheme != "https" {
-			host := strings.ToLower(got.URL.Hostname())
-			assert.True(t, host == "localhost" || net.ParseIP(host).IsLoopback(), "plain http to %q", host)
+			assert.True(t, seen.RetryIn >= asked && seen.RetryIn <= asked+asked/10, "asked for %v, waits %v", asked, seen.RetryIn)
 		}
 	})
 }

@@ -145,7 +145,7 @@ func assess(a *answer) situation {
 		api.kind = ErrMalformedResponse
 		return s
 	}
-	s.inProgress = api.inProgress() || a.status == http.StatusConflict && a.bodyErr != nil
+	s.inProgress = api.mayBeInProgress()
 	s.replayed = replayed(a.header)
 	s.shouldRetry = shouldRetry(a.header)
 	message := ""

@@ -48,7 +48,6 @@ type Request struct {
 	IdempotencyKey      string
 	Time                time.Time // of its arrival
 	Status              int       // of the answer; 0: none was given
-	Queued              bool      // its notification was queued by it
 }
 
 // NewServer starts a server on a free port of the loopback interface. It is closed when

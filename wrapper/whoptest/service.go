@@ -60,10 +60,7 @@ func (s *Server) serve(r *http.Request, record *Request) (answer response, done 
 	if fault := s.contract.check(record.Body); fault != nil {
 		return fault.response(), done
 	}
-	s.set(func() {
-		record.Queued = true
-		s.queued = append(s.queued, record)
-	})
+	s.set(func() { s.queued = append(s.queued, record) })
 	return jsonResponse(http.StatusOK, `{"success":true}`), done
 }
 
