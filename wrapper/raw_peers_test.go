@@ -1,0 +1,116 @@
+package wrapper_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// Peers that whoptest cannot be. Whatever they do, a request that came whole is never
+// said not to have been sent, and with AtMostOnce none comes whole a second time.
+func TestRawPeers(t *testing.T) {
+	const nothing = -1
+	type peerFunc func(conn net.Conn, whole func() bool, over <-chan struct{})
+	closeAfter := func(bytes int, bye func(net.Conn)) peerFunc {
+		return func(conn net.Conn, _ func() bool, _ <-chan struct{}) {
+			if bytes != nothing {
+				_, _ = io.CopyN(io.Discard, conn, int64(bytes))
+			}
+			bye(conn)
+		}
+	}
+	leave := func(conn net.Conn) { conn.Close() }
+	answerThen := func(raw string, bye func(net.Conn)) peerFunc {
+		return func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
+			if whole() {
+				_, _ = io.WriteString(conn, raw)
+			}
+			bye(conn)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		peer   peerFunc
+		queued bool // may end well
+	}{
+		{"closes after accepting", closeAfter(nothing, leave), false},
+		{"resets after accepting", closeAfter(nothing, reset), false},
+		{"closes after 1 byte", closeAfter(1, leave), false},
+		{"closes within the headers", closeAfter(100, leave), false},
+		{"resets within the headers", closeAfter(100, reset), false},
+		{"closes within a large body", closeAfter(20_000, leave), false},
+		{"resets within a large body", closeAfter(20_000, reset), false},
+		{"closes after the request", answerThen("", leave), false},
+		{"resets after the request", answerThen("", reset), false},
+		{"closes within the status line", answerThen("HTTP/1.1 2", leave), false},
+		{"closes within the headers of the answer", answerThen("HTTP/1.1 200 OK\r\nContent-Le", reset), false},
+		{"answers, then resets", answerThen(sayQueued, reset), true},
+		{"half-open: reads and never answers", func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
+			whole()
+			_, _ = io.Copy(io.Discard, conn)
+		}, false},
+		{"half-open: never reads", func(conn net.Conn, _ func() bool, over <-chan struct{}) {
+			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+			<-over
+		}, false},
+	} {
+		for _, large := range []bool{false, true} {
+			for _, atMostOnce := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, large %v, AtMostOnce %v", test.name, large, atMostOnce), func(t *testing.T) {
+					t.Parallel()
+					var whole atomic.Int32
+					over := make(chan struct{})
+					url := rawServer(t, func(conn net.Conn) {
+						test.peer(conn, func() bool {
+							r, err := http.ReadRequest(bufio.NewReader(conn))
+							if err != nil {
+								return false
+							}
+							if _, err := io.Copy(io.Discard, r.Body); err != nil {
+								return false
+							}
+							whole.Add(1)
+							return true
+						}, over)
+					})
+					t.Cleanup(func() { close(over) })
+					p := quick
+					p.AtMostOnce = atMostOnce
+					transport := &http.Transport{}
+					t.Cleanup(transport.CloseIdleConnections)
+					client := newClient(t, url, whop.WithRetryPolicy(p), whop.WithAttemptTimeout(150*time.Millisecond),
+						whop.WithHTTPClient(&http.Client{Transport: transport}))
+					m := whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}
+					if large {
+						m.Content = strings.Repeat("paid ", 1_000_000)
+					}
+					_, err := client.Send(t.Context(), whop.ToCompany("biz_1", m))
+					if err == nil {
+						assert.True(t, test.queued)
+						assert.NotZero(t, whole.Load())
+						return
+					}
+					failure := err.(*whop.SendError)
+					assert.NotEqual(t, whop.Rejected, failure.Outcome)
+					assert.True(t, failure.Retryable())
+					if failure.Outcome == whop.NotSent {
+						assert.Zero(t, whole.Load(), "%v", failure)
+					}
+					if atMostOnce {
+						assert.LessOrEqual(t, whole.Load(), int32(1), "%v", failure)
+					}
+				})
+			}
+		}
+	}
+}
