@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,24 +189,6 @@ func TestHTTP2ThroughAPI(t *testing.T) {
 }
 
 const toCompanyBody = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
-
-// What net/http may still do by itself: a kept connection that the server has closed
-// meanwhile, over TLS too, costs no attempt and is no second delivery.
-func TestStaleTLSConnectionIsReplaced(t *testing.T) {
-	var requests atomic.Int32
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests.Add(1)
-		_, _ = io.WriteString(w, queuedBody)
-	}))
-	t.Cleanup(server.Close)
-	client := newClient(t, server.URL, whop.WithHTTPClient(server.Client()))
-	for range 20 {
-		_, err := client.Send(t.Context(), paid)
-		require.NoError(t, err)
-		server.CloseClientConnections()
-	}
-	assert.EqualValues(t, 20, requests.Load())
-}
 
 func TestHTTP2ContextThatEnds(t *testing.T) {
 	t.Run("after the request arrived", func(t *testing.T) {

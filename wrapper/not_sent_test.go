@@ -127,19 +127,25 @@ func TestBrokenOffBodyIsNotSent(t *testing.T) {
 
 // Kept connections that the server has closed meanwhile lose nothing and repeat nothing.
 func TestStaleConnectionIsReplaced(t *testing.T) {
-	var requests atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests.Add(1)
-		_, _ = io.WriteString(w, queuedBody)
-	}))
-	t.Cleanup(server.Close)
-	client := newClient(t, server.URL)
-	for range 20 {
-		_, err := client.Send(t.Context(), paid)
-		require.NoError(t, err)
-		server.CloseClientConnections()
+	for name, start := range map[string]func(http.Handler) *httptest.Server{
+		"plain": httptest.NewServer, "TLS": httptest.NewTLSServer,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var requests atomic.Int32
+			server := start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				_, _ = io.WriteString(w, queuedBody)
+			}))
+			t.Cleanup(server.Close)
+			client := newClient(t, server.URL, whop.WithHTTPClient(server.Client()))
+			for range 20 {
+				_, err := client.Send(t.Context(), paid)
+				require.NoError(t, err)
+				server.CloseClientConnections()
+			}
+			assert.EqualValues(t, 20, requests.Load())
+		})
 	}
-	assert.EqualValues(t, 20, requests.Load())
 }
 
 // net/http must not send a second time by itself after the request was written.
