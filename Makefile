@@ -14,7 +14,7 @@ interop: ## run Whop's own TypeScript SDK against whop-notify serve: needs node 
 	node $(interop_dir)/interop.mjs bin/whop-notify
 
 test: ## run all tests under the race detector
-	go test -race ./...
+	go test -race $(TESTFLAGS) ./...
 
 DURATION ?= 5m
 
