@@ -24,9 +24,9 @@ type retryRow struct {
 	is                error
 }
 
-// verify runs a row. once gives a server of which the first request ends as the row
-// says and later ones are served.
-func (row retryRow) verify(t *testing.T, once func(*testing.T) (baseURL string, opts []whop.Option)) {
+// verify runs a row, with a delay before the retry. once gives a server of which the first
+// request ends as the row says and later ones are served.
+func (row retryRow) verify(t *testing.T, delay time.Duration, once func(*testing.T) (baseURL string, opts []whop.Option)) {
 	t.Run(row.name, func(t *testing.T) {
 		for _, policy := range []struct {
 			name       string
@@ -37,9 +37,7 @@ func (row retryRow) verify(t *testing.T, once func(*testing.T) (baseURL string, 
 			{"AtMostOnce", true, row.atMostOnce},
 		} {
 			t.Run(policy.name, func(t *testing.T) {
-				p := quick
-				p.AtMostOnce = policy.atMostOnce
-				p.MaxAttempts = 2
+				p := whop.RetryPolicy{MaxAttempts: 2, BaseDelay: delay, AtMostOnce: policy.atMostOnce}
 				url, opts := once(t)
 				opts = append([]whop.Option{whop.WithRetryPolicy(p)}, opts...)
 				client := newClient(t, url, opts...)
@@ -55,8 +53,7 @@ func (row retryRow) verify(t *testing.T, once func(*testing.T) (baseURL string, 
 			})
 		}
 		t.Run("last attempt", func(t *testing.T) {
-			p := quick
-			p.MaxAttempts = 1
+			p := whop.RetryPolicy{MaxAttempts: 1}
 			url, opts := once(t)
 			opts = append([]whop.Option{whop.WithRetryPolicy(p)}, opts...)
 			row.check(t, sendError(t, newClient(t, url, opts...), paid))
@@ -129,7 +126,7 @@ func TestRetryTableOfAnswers(t *testing.T) {
 		{retryRow{"garbage", unknown, true, false, nil}, whoptest.Garbage([]byte("\x16\x03\x01 not HTTP\r\n\r\n"))},
 		{retryRow{"a status that is none", unknown, true, false, nil}, whoptest.Garbage([]byte("HTTP/1.1 99 Odd\r\nContent-Length: 0\r\n\r\n"))},
 	} {
-		row.verify(t, func(t *testing.T) (string, []whop.Option) {
+		row.verify(t, time.Microsecond, func(t *testing.T) (string, []whop.Option) {
 			server := whoptest.NewServer(t)
 			server.Script(row.reply)
 			return server.URL(), []whop.Option{whop.WithAPIKey(server.APIKey())}
@@ -157,7 +154,7 @@ func TestRetryTableOfConnections(t *testing.T) {
 		{retryRow{"503 cut", whop.Unknown, true, false, whop.ErrServer}, say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 90\r\n\r\nno")},
 		{retryRow{"409 cut, so that it may say in progress", whop.Unknown, true, true, whop.ErrConflict}, say("HTTP/1.1 409 Conflict\r\nContent-Length: 90\r\n\r\n{\"error")},
 	} {
-		row.verify(t, func(t *testing.T) (string, []whop.Option) {
+		row.verify(t, time.Microsecond, func(t *testing.T) (string, []whop.Option) {
 			return rawServer(t, row.serve, say(sayQueued)), noKeepAlive(t)
 		})
 	}
@@ -171,10 +168,10 @@ func TestRetryTableOfTimeouts(t *testing.T) {
 		{retryRow{"no answer", whop.Unknown, true, false, nil}, whoptest.Stall()},
 		{retryRow{"no answer, but queued", whop.Unknown, true, false, nil}, whoptest.Stall().AfterQueueing()},
 	} {
-		row.verify(t, func(t *testing.T) (string, []whop.Option) {
+		row.verify(t, time.Second, func(t *testing.T) (string, []whop.Option) {
 			server := whoptest.NewServer(t)
 			server.Script(row.reply)
-			// The key is free again once the server has noticed that the client is gone.
+			// By the retry the server must have noticed that the client is gone.
 			return server.URL(), []whop.Option{whop.WithAPIKey(server.APIKey()), whop.WithAttemptTimeout(250 * time.Millisecond)}
 		})
 	}
