@@ -145,12 +145,15 @@ func (truth *truth) checkAttempts(s *oneSend, attempts int, wrong func(string, .
 	if len(seen) < max(answered, attempts-cutShort) || len(seen) > attempts {
 		wrong("%d attempts, of which %d answered, but the server saw %d", attempts, answered, len(seen))
 	}
-	if len(seen) == attempts {
-		for i, a := range s.observed {
-			given := seen[i].Status // 0: garbage, which may look like an answer
-			if a.StatusCode != 0 && given != 0 && a.StatusCode != given {
-				wrong("attempt %d got %d, the server gave %d", i+1, a.StatusCode, given)
-			}
+	for i, a := range s.observed {
+		if a.StatusCode != 0 && !slices.ContainsFunc(seen, func(r seenRequest) bool {
+			return r.Status == a.StatusCode || r.Status == 0 // 0: garbage, which may look like an answer
+		}) {
+			wrong("attempt %d got %d, which the server never gave", i+1, a.StatusCode)
+		}
+		// The server may take notice of an attempt that was cut short after the next one.
+		if len(seen) == attempts && cutShort == 0 && a.StatusCode != 0 && seen[i].Status != 0 && a.StatusCode != seen[i].Status {
+			wrong("attempt %d got %d, the server gave %d", i+1, a.StatusCode, seen[i].Status)
 		}
 	}
 	if !s.atMostOnce {
