@@ -58,7 +58,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		},
 	}
 	if c.transport == nil {
-		c.transport = http.DefaultTransport
+		c.transport = defaultTransport()
 	}
 	c.traits = traitsOf(c.transport)
 	if t := cfg.httpClient.Timeout; t > 0 {

@@ -132,8 +132,9 @@ func WithAPIVersion(date string) Option {
 
 // WithHTTPClient uses the transport, cookie jar and time-out of c; the time-out bounds
 // an attempt, as [WithAttemptTimeout] does, and the shorter of the two counts.
-// Redirects are not followed, whatever its CheckRedirect. c is not changed. Without
-// it, [http.DefaultTransport] is used.
+// Redirects are not followed, whatever its CheckRedirect. c is not changed. Without a
+// transport, all clients share a copy of [http.DefaultTransport], with its proxies and
+// time-outs, that keeps up to 1,024 idle connections.
 func WithHTTPClient(c *http.Client) Option {
 	return func(cfg *config) error {
 		if c == nil {

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -226,4 +228,21 @@ func TestTheKeyComesFromAFile(t *testing.T) {
 		f := execute(t, []string{"WHOP_BASE_URL=" + server.URL(), "WHOP_API_KEY=wrong-key-in-environment"}, sendArgs("--api-key-file", file)...)
 		require.Zero(t, f.code, "%s: %s", name, f.stderr)
 	}
+}
+
+func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	server, err := whoptest.New()
+	require.NoError(t, err)
+	defer server.Close()
+	proxied := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxied <- r.URL.Host
+		server.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	f := execute(t, []string{"WHOP_API_KEY=" + server.APIKey(), "HTTP_PROXY=" + proxy.URL},
+		sendArgs("--insecure-http", "--base-url", "http://whop.invalid/api/v1")...)
+	require.Equal(t, 0, f.code, f.stderr)
+	require.Equal(t, "whop.invalid", <-proxied)
+	require.Len(t, server.Queued(), 1)
 }
