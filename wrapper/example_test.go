@@ -2,158 +2,149 @@ package wrapper_test
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"log"
-	"time"
+	"net/http"
 
-	"golang.org/x/time/rate"
-
+	"github.com/whopnotify/whopnotify/gen"
 	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// exampleServer is a stand-in for Whop; leave WithBaseURL and WithAPIKey out to send to
-// Whop itself with the key in WHOP_API_KEY.
-func exampleServer(replies ...whoptest.Reply) (server *whoptest.Server, opts []whop.Option) {
+// standIn is a Whop of the examples' own, whose next answers are scripted. Leave
+// WithBaseURL and WithAPIKey out to send to Whop itself with the key in WHOP_API_KEY.
+func standIn(replies ...whoptest.Reply) *whoptest.Server {
 	server, err := whoptest.Start("127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
 	server.Script(replies...)
-	return server, []whop.Option{whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey())}
+	return server
 }
 
-func ExampleClient_Send() {
-	server, opts := exampleServer()
+// A first send. It goes to a stand-in: with no options at all, the client sends to Whop
+// with the key in WHOP_API_KEY.
+func Example() {
+	server, err := whoptest.Start("127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
 	defer server.Close()
 
-	client, err := whop.NewClient(opts...)
+	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()))
 	if err != nil {
 		log.Fatal(err)
 	}
-	m := whop.Message{Title: "Class at six", Content: "Room 2", RestPath: "/bookings/upcoming"}
-	n := whop.ToExperience("exp_xxxxxxxxxxxxxx", m).OnlyUsers("user_xxxxxxxxxxxxx")
-	receipt, err := client.Send(context.Background(), n.WithIdempotencyKey("class-17-moved"))
+	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
+	receipt, err := client.Send(context.Background(), n)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("queued under", receipt.IdempotencyKey)
-	// Output: queued under class-17-moved
+	fmt.Println("queued after", receipt.Attempts, "attempt")
+	// Output: queued after 1 attempt
 }
 
+// The team members of a company.
+func ExampleToCompany() {
+	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{
+		Title:    "Payout sent",
+		Content:  "It arrives on Monday",
+		RestPath: "/settings/billing",
+	})
+	body, err := json.Marshal(n)
+	fmt.Println(string(body), err)
+	// Output: {"company_id":"biz_xxxxxxxxxxxxxx","content":"It arrives on Monday","rest_path":"/settings/billing","title":"Payout sent"} <nil>
+}
+
+// Everybody with access to an experience.
+func ExampleToExperience() {
+	n := whop.ToExperience("exp_xxxxxxxxxxxxxx", whop.Message{
+		Title:      "Class at six",
+		Subtitle:   "Tonight",
+		Content:    "Room 2",
+		IconUserID: "user_xxxxxxxxxxxxx",
+	})
+	body, err := json.Marshal(n)
+	fmt.Println(string(body), err)
+	// Output: {"content":"Room 2","experience_id":"exp_xxxxxxxxxxxxxx","icon_user_id":"user_xxxxxxxxxxxxx","subtitle":"Tonight","title":"Class at six"} <nil>
+}
+
+// An audience narrowed to some users. One that came out empty is an error, and never
+// everybody.
 func ExampleNotification_OnlyUsers() {
-	var interested []string // nobody, this time
-	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
-	fmt.Println(n.OnlyUsers(interested...).Validate())
-	// Output: whop: invalid notification: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody
-}
-
-// What to do with each kind of failure.
-func ExampleSendError() {
-	server, opts := exampleServer(whoptest.Stall().AfterQueueing())
-	defer server.Close()
-
-	client, err := whop.NewClient(append(opts,
-		whop.WithAttemptTimeout(100*time.Millisecond),
-		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
-	_, err = client.Send(context.Background(), n)
-	failure, failed := errors.AsType[*whop.SendError](err)
-	switch {
-	case !failed:
-		fmt.Println("queued")
-	case failure.Outcome == whop.Unknown:
-		// It may go out. Within 24 hours, the same key makes it certain and cannot
-		// notify twice.
-		again := n.WithIdempotencyKey(failure.IdempotencyKey)
-		for {
-			receipt, err := client.Send(context.Background(), again)
-			if errors.Is(err, whop.ErrIdempotencyInProgress) {
-				continue // the first one still runs; a real program waits
-			}
-			if err != nil {
-				log.Fatal(err)
-			}
-			fmt.Println("queued by the first attempt:", receipt.Replayed)
-			break
-		}
-	case failure.Retryable():
-		fmt.Println("later, in", failure.RetryAfter)
-	default:
-		fmt.Println("never:", failure)
-	}
-	// Output: queued by the first attempt: true
-}
-
-func ExampleAPIError() {
-	server, opts := exampleServer(whoptest.Error(403, "", "You do not have permission to access this resource"))
-	defer server.Close()
-
-	client, err := whop.NewClient(opts...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.Send(context.Background(), whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}))
-	if errors.Is(err, whop.ErrForbidden) {
-		fmt.Println("the key lacks the permission notification:create")
-	}
-	if api, ok := errors.AsType[*whop.APIError](err); ok {
-		fmt.Println(api.StatusCode, api.Message)
+	everybody := whop.ToExperience("exp_xxxxxxxxxxxxxx", whop.Message{Title: "Class at six", Content: "Room 2"})
+	for _, booked := range [][]string{{"user_xxxxxxxxxxxx1", "user_xxxxxxxxxxxx2"}, {}} {
+		n := everybody.OnlyUsers(booked...)
+		fmt.Println(n.Validate())
 	}
 	// Output:
-	// the key lacks the permission notification:create
-	// 403 You do not have permission to access this resource
+	// <nil>
+	// whop: invalid notification: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody
 }
 
-func ExampleClient_SendAll() {
-	server, opts := exampleServer()
+// A key made from what the notification is about: sent again, also by another process
+// after a crash, it notifies nobody twice within 24 hours.
+func ExampleNotification_WithIdempotencyKey() {
+	server := standIn()
 	defer server.Close()
 
-	client, err := whop.NewClient(opts...)
+	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()))
 	if err != nil {
 		log.Fatal(err)
 	}
-	invoices := func(yield func(whop.Notification) bool) { // rows of a database, say
-		for id := range 3 {
-			m := whop.Message{Title: "Paid", Content: fmt.Sprintf("Invoice %d is paid", id)}
-			n := whop.ToCompany("biz_xxxxxxxxxxxxxx", m).WithIdempotencyKey(fmt.Sprintf("invoice-%d-paid", id))
-			if !yield(n) {
-				return
-			}
+	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Shipped", Content: "Order 1234"}).
+		WithIdempotencyKey("order-1234-shipped")
+	for range 2 {
+		receipt, err := client.Send(context.Background(), n)
+		if err != nil {
+			log.Fatal(err)
 		}
+		fmt.Println("queued under", receipt.IdempotencyKey, "before:", receipt.Replayed)
 	}
-	for result := range client.SendAll(context.Background(), invoices, 8) {
-		if result.Err != nil {
-			log.Println(result.Index, result.Err)
-		}
-	}
-	fmt.Println(len(server.Queued()), "queued")
-	// Output: 3 queued
+	fmt.Println("notifications:", len(server.Queued()))
+	// Output:
+	// queued under order-1234-shipped before: false
+	// queued under order-1234-shipped before: true
+	// notifications: 1
 }
 
-// A retry policy and a pace of one's own, and a look at every attempt.
-func ExampleWithObserver() {
-	server, opts := exampleServer(whoptest.Error(503, "", "Try again later."))
-	defer server.Close()
-
-	client, err := whop.NewClient(append(opts,
-		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 5, BaseDelay: time.Millisecond}),
-		whop.WithLimiter(rate.NewLimiter(rate.Every(time.Second/5), 5)),
-		whop.WithObserver(func(_ context.Context, a whop.Attempt) {
-			fmt.Println("attempt", a.Number, "status", a.StatusCode, "again", a.RetryIn > 0)
-		}))...)
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, err = client.Send(context.Background(), whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}))
-	if err != nil {
-		log.Fatal(err)
+// A notification from JSON that another program wrote: the body that the API takes.
+func ExampleNotification_UnmarshalJSON() {
+	var n whop.Notification
+	for _, body := range []string{
+		`{"experience_id": "exp_xxxxxxxxxxxxxx", "title": "Class at six", "content": "Room 2"}`,
+		`{"title": "Class at six", "content": "Room 2"}`,
+	} {
+		fmt.Println(json.Unmarshal([]byte(body), &n))
 	}
 	// Output:
-	// attempt 1 status 503 again true
-	// attempt 2 status 200 again false
+	// <nil>
+	// whop: invalid notification: company_id: no target: one of company_id and experience_id is required (ToCompany or ToExperience)
+}
+
+// The generated client with parsed responses, over the retries of this one.
+func ExampleClient_API() {
+	server := standIn(whoptest.Error(http.StatusForbidden, "", "You do not have permission to access this resource"))
+	defer server.Close()
+
+	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	api, err := gen.NewClientWithResponses(client.API().Server, gen.WithHTTPClient(client.API().Client))
+	if err != nil {
+		log.Fatal(err)
+	}
+	var body gen.Notification
+	err = body.FromCreateNotificationJSONBody0(gen.CompanyNotification{CompanyID: "biz_xxxxxxxxxxxxxx", Title: "Paid", Content: "Invoice 7 is paid"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := api.CreateNotificationWithResponse(context.Background(), body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.StatusCode(), answer.JSON403.Error.Message)
+	// Output: 403 You do not have permission to access this resource
 }
