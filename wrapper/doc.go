@@ -20,22 +20,57 @@
 //		}
 //	}
 //
+// # A map
+//
+//   - To build a notification: [ToCompany], [ToExperience], [Notification.OnlyUsers],
+//     [Notification.WithIdempotencyKey], or JSON.
+//   - To send: [NewClient] and its options, [Client.Send], [Client.SendAll] for many,
+//     [Client.API] for the generated client underneath.
+//   - To know what became of it: [Receipt], [SendError] with its [Outcome], [APIError]
+//     with Whop's words, and the sentinels such as [ErrRateLimited].
+//   - To choose how: [RetryPolicy], which has the retry rules as a table, [Limiter],
+//     [WithObserver] and [WithLogger] to watch.
+//   - To test: package [github.com/whopnotify/whopnotify/wrapper/whoptest], a Whop to
+//     send to.
+//
 // # What it promises
 //
-// A retry never notifies twice. Every send carries an idempotency key, the same on each
-// attempt, under which Whop queues at most one notification in 24 hours.
+// A retry never notifies twice. Every send carries an idempotency key, a random UUID
+// or the notification's own, and every attempt of it the same key, body and API
+// version. Whop documents that it queues at most one request under a key of a caller in
+// 24 hours and repeats its answer to any other, and the promise rests on that; Whop
+// does not state whether it holds in every dated version of its API.
+// [RetryPolicy.AtMostOnce] is for those who would rather lose a notification than rely
+// on it. A send changes its key in one case: after a 408 or 429 that Whop repeats to the
+// key, if the key was random and no earlier attempt may have been queued.
 //
 // An error says whether the notification may go out. Each is a [*SendError] with an
-// [Outcome]: [NotSent] and [Rejected] are certain, from what the connection showed or
-// from Whop's answer; everything else is [Unknown].
+// [Outcome] over all attempts. [NotSent] needs proof from the connection that no request
+// arrived whole, [Rejected] an answer that it was not queued; everything else is
+// [Unknown], and so is what followed an attempt that was.
 //
 // A mistake cannot become a broadcast. A notification has one target by construction,
-// and one that [Notification.OnlyUsers] narrowed to nobody is invalid.
+// and one that [Notification.OnlyUsers] narrowed to nobody is invalid, in Go and in JSON.
 //
-// # Where to look
+// The API key never shows: in no error, no log line, and in no formatting of the client.
 //
-// Build with [ToCompany], [ToExperience] and [Notification.OnlyUsers]; send with
-// [Client.Send], or [Client.SendAll] for many; tell errors apart with [SendError], the
-// sentinels such as [ErrRateLimited], and [APIError]. [RetryPolicy] has the retry rules
-// as a table. [Client.API] is the generated client underneath.
+// # Time
+//
+// An attempt ends within 30 seconds ([WithAttemptTimeout]), the answer read. Between the
+// attempts, three by default, lie waits of the client's own, at most
+// [RetryPolicy.MaxDelay], or what the server asks for, at most [RetryPolicy.MaxRetryAfter]
+// and 10 % more. Before each attempt a send waits for its turn at the limiter, and
+// while another send's 429 holds the client back. That wait has no bound of its own:
+// give the context a deadline. A wait that would outlast the deadline is not begun: the
+// send ends at once, with [SendError.RetryAfter] where a server asked for the wait. When
+// the context ends, so does the wait or the attempt that is under way.
+//
+// # Memory and concurrency
+//
+// A [Client] is safe for concurrent use, starts no goroutine that outlives a call, and
+// has nothing to close. A [Notification] is an immutable value. An answer is read up to
+// 1 MiB, and an [APIError] keeps 4 KiB of it. [Client.SendAll] holds as many
+// notifications as it sends at the same time, whatever the length of the sequence. The
+// limiter, the retry budget and the hold after a 429 are the client's: processes that
+// share a credential share Whop's limit, but only through a common [Limiter] the pace.
 package wrapper

@@ -76,8 +76,13 @@ func checkToken(token string) error {
 
 // WithTokenSource asks f for the token of every attempt, for tokens that rotate or
 // belong to the user of the context. The context it gets ends with the attempt's
-// time-out. If f fails, or gives what no header can carry, the send ends: nothing was
-// sent. f must be safe for concurrent use.
+// time-out. If f fails, or gives what no header can carry, the send ends, and that
+// attempt was not sent. f must be safe for concurrent use.
+//
+// Whop keeps idempotency keys and its rate limit apart by credential. So f gives tokens
+// of one user for all attempts of a send; and with tokens of many users the default
+// limiter, which counts for the whole client, is stricter than it needs to be, and a
+// 429 of one holds back the others.
 func WithTokenSource(f func(context.Context) (string, error)) Option {
 	return func(cfg *config) error {
 		if f == nil {
@@ -135,6 +140,24 @@ func WithAPIVersion(date string) Option {
 // Redirects are not followed, whatever its CheckRedirect. c is not changed. Without a
 // transport, all clients share a copy of [http.DefaultTransport], with its proxies and
 // time-outs, that keeps up to 1,024 idle connections.
+//
+// The transport can be any [http.RoundTripper], such as one that traces or counts. The
+// client sees how far a request got by the hooks of [net/http/httptrace] in the
+// request's context and by the types of errors. With another type than
+// [*http.Transport], an error is [Unknown] more often, and never less:
+//
+//   - Without the context handed on, only an error that is by its type one of DNS,
+//     dialling, the proxy, a certificate, or a refused HTTP/2 stream is [NotSent].
+//   - An attempt in which the transport asked for another connection after it wrote
+//     headers on a first is [Unknown], also where it got none.
+//   - An error of the transport's own, say of a circuit breaker that is open, is
+//     [Unknown], and retried.
+//
+// A transport of another make that calls the hook GetConn must call WroteHeaders too.
+// None should send a request again by itself: neither AtMostOnce nor the limiter would
+// know of it. The idempotency key is in the header map as "idempotency-key", in lower
+// case, where Header.Get does not find it; under its canonical name [*http.Transport]
+// would take the request for one that it may deliver again.
 func WithHTTPClient(c *http.Client) Option {
 	return func(cfg *config) error {
 		if c == nil {
