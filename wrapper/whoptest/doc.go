@@ -7,8 +7,27 @@
 //	require.Len(t, server.Queued(), 1)
 //
 // It behaves as the API is documented to: bearer authentication, the vendored
-// specification checked on every request, dated versions, idempotency keys and, once
-// asked for by [Server.SetRateLimit], the rate limit. [Server.Script] makes it answer
-// otherwise, for the next requests in their order: with errors, waits, broken and
-// silent connections, before or after the notification was queued.
+// specification checked on every request, dated versions, idempotency keys that last 24
+// hours and, once asked for by [Server.SetRateLimit], the rate limit. It delivers
+// nothing, and keeps every request in memory.
+//
+// # What goes wrong in production
+//
+// [Server.Script] makes it answer otherwise, for the next requests in their order, and
+// [Server.ScriptFunc] for every request as a function decides:
+//
+//   - [Error], [RateLimited], [RateLimitedAfter], [NotQueued] and [Raw] are answers.
+//   - [Reset], [Stall], [Truncate] and [Garbage] are broken and silent connections.
+//   - [Reply.AfterQueueing] does the same after the notification was queued: the client
+//     never hears, and Whop delivers.
+//   - [Reply.Remembered] keeps a refusal under the idempotency key, as Whop does.
+//
+// # What became of it
+//
+// [Server.Requests] are all requests, [Server.Queued] those whose notifications Whop
+// would have delivered. A test that counts the second sees a notification that went out
+// twice, or never. Replies that a test scripted and nobody asked for fail it.
+//
+// Without a test, [Start] does the same, and [New] makes an [net/http.Handler] to mount
+// elsewhere, say behind TLS.
 package whoptest
