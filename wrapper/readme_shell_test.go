@@ -1,0 +1,242 @@
+package wrapper_test
+
+import (
+	"archive/zip"
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// shell is a bash that runs one command of the README after the other.
+type shell struct {
+	t       *testing.T
+	dir     string
+	env     []string
+	in      io.Writer
+	out     *bufio.Reader
+	printed string   // by the last command
+	known   []string // of the README's values and what stands for them here, in pairs
+}
+
+// newcomer has nothing but Go. The module comes from a proxy that holds this tree as
+// its one version, and Whop is the server.
+func newcomer(t *testing.T, server *whoptest.Server) *shell {
+	t.Helper()
+	bin := t.TempDir()
+	s := newShell(t, t.TempDir(), []string{
+		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+		"GOBIN=" + bin,
+		"GOPROXY=" + moduleProxy(t),
+		"GOMODCACHE=" + t.TempDir(),
+		"GOFLAGS=-modcacherw -trimpath", // by -trimpath what was built in another such cache is found again
+		"GOSUMDB=off",
+		"GOWORK=off",
+		"WHOP_BASE_URL=" + server.URL(),
+	})
+	s.known = []string{"WHOP_API_KEY=…", "WHOP_API_KEY=" + server.APIKey()}
+	return s
+}
+
+// maintainer works in a clone, on a day when Whop has published its later contract.
+func maintainer(t *testing.T) *shell {
+	t.Helper()
+	tree := t.TempDir()
+	for _, name := range files(t) {
+		data, err := os.ReadFile(filepath.Join("..", name))
+		require.NoError(t, err)
+		info, err := os.Stat(filepath.Join("..", name))
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(tree, name), data, info.Mode()))
+	}
+	s := newShell(t, tree, []string{"GOFLAGS=-buildvcs=false", "SPEC=gen/specsync/testdata/later.json"})
+	s.script("git init --quiet\ngit add --all\n")
+	return s
+}
+
+// files are those of the tree, committed or not yet.
+func files(t *testing.T) (names []string) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = ".."
+	out, err := list.Output()
+	require.NoError(t, err)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		if _, err := os.Stat(filepath.Join("..", name)); err == nil { // else deleted, and not committed yet
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func newShell(t *testing.T, dir string, env []string) *shell {
+	t.Helper()
+	s := &shell{t: t, dir: dir, env: append(os.Environ(), env...)}
+	in, out := s.start("bash", "--norc")
+	s.in, s.out = in, bufio.NewReader(out)
+	return s
+}
+
+// start runs a program until the test ends.
+func (s *shell) start(name string, args ...string) (stdin io.Writer, stdout io.Reader) {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), name, args...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	in, err := cmd.StdinPipe()
+	require.NoError(s.t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(s.t, err)
+	require.NoError(s.t, cmd.Start())
+	s.t.Cleanup(func() { _ = cmd.Wait() }) // the test's context has ended it
+	return in, out
+}
+
+// run gives what the command printed, on either stream, and its exit code, which is
+// that of $? for the next one.
+func (s *shell) run(command string) (printed string, code int) {
+	s.t.Helper()
+	command = strings.NewReplacer(s.known...).Replace(command)
+	_, err := fmt.Fprintf(s.in, "{ (exit ${code:-0})\n%s\n} </dev/null 2>&1\ncode=$?; printf '\\0%%s\\0' $code\n", command)
+	require.NoError(s.t, err)
+	printed, err = s.out.ReadString(0)
+	require.NoError(s.t, err, command)
+	status, err := s.out.ReadString(0)
+	require.NoError(s.t, err, command)
+	code, err = strconv.Atoi(strings.TrimSuffix(status, "\x00"))
+	require.NoError(s.t, err)
+	s.printed = strings.TrimSuffix(printed, "\x00")
+	return s.printed, code
+}
+
+// script runs a fence of commands, a line each.
+func (s *shell) script(text string) {
+	s.t.Helper()
+	for line := range strings.Lines(text) {
+		printed, code := s.run(line)
+		if strings.HasPrefix(line, "make spec-diff") { // there is drift on this day
+			require.Contains(s.t, printed, "Error 1")
+			continue
+		}
+		require.Zero(s.t, code, "%s%s", line, printed)
+	}
+}
+
+// session runs a fence of commands, each after a "$ ", and compares what they print.
+func (s *shell) session(text string) {
+	s.t.Helper()
+	require.Regexp(s.t, `^\$ `, text)
+	for _, part := range commands.FindAllStringSubmatch(text, -1) {
+		command, want := part[1], part[2]
+		printed := ""
+		if strings.HasPrefix(command, "whop-notify serve ") {
+			printed = s.serve(command)
+		} else {
+			printed, _ = s.run(command)
+		}
+		require.Equal(s.t, steadied(want), steadied(printed), command)
+		for _, re := range []*regexp.Regexp{uuids, addresses} {
+			here := re.FindAllString(printed, -1)
+			for i, there := range re.FindAllString(want, -1) {
+				s.known = append(s.known, there, here[i])
+			}
+		}
+	}
+}
+
+// serve leaves the stand-in running, on a port that is free here.
+func (s *shell) serve(command string) string {
+	s.t.Helper()
+	_, out := s.start("bash", "-c", "exec "+strings.TrimSpace(command)+" --addr 127.0.0.1:0")
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(s.t, err, command)
+	return line
+}
+
+func (s *shell) read(name string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(filepath.Join(s.dir, name))
+	require.NoError(s.t, err)
+	return string(data)
+}
+
+var (
+	commands  = regexp.MustCompile(`(?m)^\$ ((?:.*\\\n)*.*\n)((?:[^$].*\n|\n)*)`) // and what each prints
+	uuids     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	addresses = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	durations = regexp.MustCompile(`\d+\.\d\d s\b`)
+	downloads = regexp.MustCompile(`(?m)^go: downloading .*\n`)
+)
+
+// steadied takes out of a text what differs in every run.
+func steadied(text string) string {
+	text = uuids.ReplaceAllString(text, "UUID")
+	text = addresses.ReplaceAllString(text, "ADDRESS")
+	text = durations.ReplaceAllString(text, "DURATION")
+	return downloads.ReplaceAllString(text, "")
+}
+
+// moduleProxy gives a GOPROXY that holds this tree as v0.1.0, and of everything else what
+// has been downloaded before: go install and go get work as they will once it is
+// published, without network.
+func moduleProxy(t *testing.T) string {
+	t.Helper()
+	const version = "v0.1.0"
+	proxy := t.TempDir()
+	versions := filepath.Join(proxy, module, "@v")
+	require.NoError(t, os.MkdirAll(versions, 0o755))
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(versions, name), []byte(text), 0o600))
+	}
+	gomod, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	write("list", version+"\n")
+	write(version+".info", `{"Version":"`+version+`"}`)
+	write(version+".mod", string(gomod))
+
+	archive, err := os.Create(filepath.Join(versions, version+".zip"))
+	require.NoError(t, err)
+	defer archive.Close()
+	into := zip.NewWriter(archive)
+	names := files(t)
+	for _, name := range names {
+		if inAnotherModule(name, names) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join("..", name))
+		require.NoError(t, err)
+		w, err := into.Create(module + "@" + version + "/" + name)
+		require.NoError(t, err)
+		_, err = w.Write(data)
+		require.NoError(t, err)
+	}
+	require.NoError(t, into.Close())
+
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	require.NoError(t, err)
+	downloaded := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download")
+	return "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(downloaded)
+}
+
+// inAnotherModule reports whether a file is below a go.mod that is not the tree's own.
+func inAnotherModule(name string, names []string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		for _, other := range names {
+			if other == dir+"/go.mod" {
+				return true
+			}
+		}
+	}
+	return false
+}
