@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -232,10 +233,8 @@ func moduleProxy(t *testing.T) string {
 // inAnotherModule reports whether a file is below a go.mod that is not the tree's own.
 func inAnotherModule(name string, names []string) bool {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		for _, other := range names {
-			if other == dir+"/go.mod" {
-				return true
-			}
+		if slices.Contains(names, dir+"/go.mod") {
+			return true
 		}
 	}
 	return false

@@ -90,16 +90,16 @@ func TestREADMETroubleshootingByText(t *testing.T) {
 		<-r.Context().Done()
 		return nil, context.Cause(r.Context())
 	})
+	impatient := newClient(t, "https://whop.test", silent, once, whop.WithAttemptTimeout(time.Millisecond))
 	text := readme(t)
-	for words, err := range map[string]error{
-		"no API key":            keyless,
-		"notification not sent": sendError(t, newClient(t, "http://"+closedAddress(t)), paid),
-		"no complete answer within the attempt's":                       sendError(t, newClient(t, "https://whop.test", silent, once, whop.WithAttemptTimeout(time.Millisecond)), paid),
-		"no retry: too many attempts of this client have failed lately": sendError(t, tired, paid),
-	} {
+	explained := func(words string, err error) {
 		assert.Contains(t, text, "\n| `"+words+"` |")
 		assert.ErrorContains(t, err, words)
 	}
+	explained("no API key", keyless)
+	explained("notification not sent", sendError(t, newClient(t, "http://"+closedAddress(t)), paid))
+	explained("no complete answer within the attempt's", sendError(t, impatient, paid))
+	explained("no retry: too many attempts of this client have failed lately", sendError(t, tired, paid))
 }
 
 // declared are the exported names in a file that begin with prefix.
@@ -142,15 +142,16 @@ func TestREADMENamesWhatThereIs(t *testing.T) {
 	require.NoError(t, err)
 	workflow, err := os.ReadFile("../.github/workflows/ci.yml")
 	require.NoError(t, err)
-	executed := string(run) + string(workflow)
+	var executed strings.Builder
+	executed.WriteString(string(run) + string(workflow))
 	for _, f := range fencesOf(text) {
-		executed += f.text // by TestREADME
+		executed.WriteString(f.text) // by TestREADME
 	}
 	for _, m := range regexp.MustCompile("`make (?:-s )?([a-z-]+)").FindAllStringSubmatch(text, -1) {
 		out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", m[1]).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		if !slices.Contains(tooSlow, m[1]) {
-			assert.Regexp(t, `make `+m[1]+`\b`, executed)
+			assert.Regexp(t, `make `+m[1]+`\b`, executed.String())
 		}
 	}
 	for _, m := range regexp.MustCompile("\\]\\((\\.[^)]+)\\)|`(\\.ci/[a-z-]+)`").FindAllStringSubmatch(text, -1) {
