@@ -1,4 +1,4 @@
-.PHONY: help demo interop test fuzz soak lint lint-workflows generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
+.PHONY: help demo interop test fuzz soak lint lint-workflows vuln generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -67,4 +67,7 @@ spec-address:
 	@echo '$(SPEC)'
 
 lint-workflows: ## check .github/workflows
-	go tool -modfile=.ci/actionlint.mod actionlint
+	go tool -modfile=.ci/tools/go.mod actionlint
+
+vuln: ## look for known vulnerabilities that are reachable from here: needs network
+	go tool -modfile=.ci/tools/go.mod govulncheck ./...
