@@ -1,4 +1,4 @@
-.PHONY: help demo interop test fuzz soak lint lint-workflows vuln generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
+.PHONY: help demo interop test fuzz soak lint lint-workflows vuln api-diff generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -74,3 +74,6 @@ lint-workflows: ## check .github/workflows
 
 vuln: ## look for known vulnerabilities that are reachable from here: needs network
 	go tool -modfile=.ci/tools/go.mod govulncheck ./...
+
+api-diff: ## what changed in the exported API since the last release
+	.ci/api-diff
