@@ -28,9 +28,7 @@ func TestREADMEConfiguration(t *testing.T) {
 	for _, option := range declared(t, "options.go", "With") {
 		assert.Contains(t, text, "\n| `"+option+"` |")
 	}
-	config, err := os.ReadFile("config.go")
-	require.NoError(t, err)
-	for _, variable := range regexp.MustCompile(`Getenv\("(\w+)"\)`).FindAllStringSubmatch(string(config), -1) {
+	for _, variable := range regexp.MustCompile(`Getenv\("(\w+)"\)`).FindAllStringSubmatch(read(t, "wrapper/config.go"), -1) {
 		assert.Contains(t, text, "| `"+variable[1]+"` |")
 	}
 	assert.Contains(t, text, "| `"+whop.DefaultBaseURL+"` |")
@@ -132,30 +130,38 @@ func declared(t *testing.T, file, prefix string) (names []string) {
 	return names
 }
 
-// tooSlow are the targets that no check runs: they take minutes, or npm.
+// tooSlow are the targets that nothing runs by itself: they take minutes, or npm.
 var tooSlow = []string{"bench", "interop", "soak"}
 
-// The make targets, scripts and files that the text names are there, and CI runs the targets.
-func TestREADMENamesWhatThereIs(t *testing.T) {
-	text := readme(t)
-	run, err := os.ReadFile("../.ci/run")
-	require.NoError(t, err)
-	workflow, err := os.ReadFile("../.github/workflows/ci.yml")
-	require.NoError(t, err)
-	var executed strings.Builder
-	executed.WriteString(string(run) + string(workflow))
-	for _, f := range fencesOf(text) {
-		executed.WriteString(f.text) // by TestREADME
+// The make targets, scripts and files that the documents name are there, and CI runs the targets.
+func TestDocumentsNameWhatThereIs(t *testing.T) {
+	runs := []string{read(t, ".ci/run"), read(t, ".github/workflows/ci.yml")}
+	for _, f := range fencesOf(readme(t)) { // by TestREADME
+		runs = append(runs, f.text)
 	}
-	for _, m := range regexp.MustCompile("`make (?:-s )?([a-z-]+)").FindAllStringSubmatch(text, -1) {
-		out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", m[1]).CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		if !slices.Contains(tooSlow, m[1]) {
-			assert.Regexp(t, `make `+m[1]+`\b`, executed.String())
+	runByItself := func(target string) bool {
+		return slices.ContainsFunc(runs, regexp.MustCompile(`make `+target+`\b`).MatchString)
+	}
+	for _, document := range []string{"README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"} {
+		text := read(t, document)
+		for _, m := range regexp.MustCompile("`make (?:-s )?([a-z-]+)").FindAllStringSubmatch(text, -1) {
+			out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", m[1]).CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			assert.True(t, runByItself(m[1]) || slices.Contains(tooSlow, m[1]), m[0])
+		}
+		for _, m := range regexp.MustCompile(`\]\(([\w./-]+\.\w+)\)`).FindAllStringSubmatch(text, -1) {
+			assert.FileExists(t, filepath.Join("..", filepath.Dir(document), m[1]))
+		}
+		for _, m := range regexp.MustCompile("`((?:\\.ci|\\.github|gen|wrapper)/[\\w/.-]*)").FindAllStringSubmatch(text, -1) {
+			_, err := os.Stat(filepath.Join("..", m[1]))
+			assert.NoError(t, err, document)
 		}
 	}
-	for _, m := range regexp.MustCompile("\\]\\((\\.[^)]+)\\)|`(\\.ci/[a-z-]+)`").FindAllStringSubmatch(text, -1) {
-		_, err := os.Stat(filepath.Join("..", m[1]+m[2]))
-		assert.NoError(t, err)
-	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", name))
+	require.NoError(t, err)
+	return string(data)
 }

@@ -58,9 +58,7 @@ const module = "github.com/whopnotify/whopnotify"
 
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	require.NoError(t, err)
-	return string(text)
+	return read(t, "README.md")
 }
 
 // fence is a block of code.
