@@ -1,20 +1,13 @@
 package wrapper
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-const (
-	maxErrorBody = 4 << 10 // bytes of an answer that an APIError keeps
-	maxErrorText = 1 << 10 // bytes of one field of it
-)
+const maxErrorBody = 4 << 10 // bytes of an answer that an APIError keeps
 
 // APIError is an answer that is not success. Whatever the body was, the status is
 // here; a body that is not Whop's documented envelope gives what text it had as
@@ -66,50 +59,6 @@ func requestID(h http.Header) string {
 	return h.Get("Cf-Ray")
 }
 
-// parseEnvelope reads {"error": {"type", "code", "message", "param"}} and forgives
-// everything: an error that is a string, the older {"message": "..."}, fields of other
-// types, and a body that is no JSON, which becomes the message.
-func parseEnvelope(body []byte) (typ, code, message, param string) {
-	var top struct{ Error, Message json.RawMessage }
-	if json.Unmarshal(body, &top) != nil {
-		return "", "", clip(string(bytes.TrimSpace(body))), ""
-	}
-	var inner struct{ Type, Code, Message, Param json.RawMessage }
-	if json.Unmarshal(top.Error, &inner) == nil {
-		typ, code, message, param = text(inner.Type), text(inner.Code), text(inner.Message), text(inner.Param)
-	} else {
-		message = text(top.Error)
-	}
-	if message == "" {
-		message = text(top.Message)
-	}
-	if typ == "" && code == "" && message == "" && param == "" && top.Error == nil {
-		message = clip(string(bytes.TrimSpace(body)))
-	}
-	return typ, code, message, param
-}
-
-// text is the string in a JSON value, the value itself if it is of another type, or
-// "" for null and nothing.
-func text(raw json.RawMessage) string {
-	var s string
-	if len(raw) == 0 || string(raw) == "null" {
-		return ""
-	}
-	if json.Unmarshal(raw, &s) != nil {
-		s = string(raw)
-	}
-	return clip(s)
-}
-
-// clip bounds what a stranger's answer puts into errors and logs.
-func clip(s string) string {
-	if len(s) > maxErrorText {
-		s = s[:maxErrorText] + "…"
-	}
-	return strings.ToValidUTF8(s, "�")
-}
-
 // Error is one line: the status, the message, and what helps to find it again.
 func (e *APIError) Error() string {
 	var b strings.Builder
@@ -141,22 +90,6 @@ func (e *APIError) Error() string {
 		b.WriteString(")")
 	}
 	return b.String()
-}
-
-// oneLine keeps a stranger's text from forging log lines or flooding them.
-func oneLine(s string) string {
-	const most = 300
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }
 
 // Unwrap gives what kept a body from being read or understood, if anything did.
