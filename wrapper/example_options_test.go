@@ -18,7 +18,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-var paidExample = whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
+var invoicePaid = whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
 
 // More patience than the default, for a job in the background. What is left out keeps
 // its default.
@@ -35,7 +35,7 @@ func ExampleWithRetryPolicy() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	receipt, err := client.Send(context.Background(), paidExample)
+	receipt, err := client.Send(context.Background(), invoicePaid)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func ExampleWithLimiter() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if _, err := client.Send(context.Background(), paidExample); err != nil {
+		if _, err := client.Send(context.Background(), invoicePaid); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -87,7 +87,7 @@ func ExampleWithTokenSource() {
 	}
 	for _, user := range []string{"user_xxxxxxxxxxxx1", "user_xxxxxxxxxxxx2"} {
 		ctx := context.WithValue(context.Background(), userOfRequest{}, user)
-		_, err := client.Send(ctx, paidExample)
+		_, err := client.Send(ctx, invoicePaid)
 		fmt.Println(err)
 	}
 	// Output:
@@ -119,7 +119,7 @@ func ExampleWithLogger() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := client.Send(context.Background(), paidExample); err != nil {
+	if _, err := client.Send(context.Background(), invoicePaid); err != nil {
 		logger.Error("not notified", "send", err)
 	}
 	// Output:
@@ -147,7 +147,7 @@ func ExampleWithObserver() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := client.Send(context.Background(), paidExample); err != nil {
+	if _, err := client.Send(context.Background(), invoicePaid); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("attempts:", attempts.String())
@@ -184,7 +184,7 @@ func ExampleWithHTTPClient_openTelemetry() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := client.Send(context.Background(), paidExample); err != nil {
+	if _, err := client.Send(context.Background(), invoicePaid); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("trace at Whop:", server.Queued()[0].Header.Get("Traceparent") != "")

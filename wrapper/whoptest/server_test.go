@@ -4,13 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestServerQueuesWhatTheClientSends(t *testing.T) {
 	server := whoptest.NewServer(t)
