@@ -1,4 +1,4 @@
-.PHONY: help demo interop test fuzz soak lint lint-workflows vuln api-diff generate check-generated spec-diff spec-update spec-address importer-build bench FORCE
+.PHONY: help demo interop test fuzz soak lint lint-workflows vuln generate check-generated importer-build api-diff bench spec-diff spec-update spec-address FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -16,8 +16,6 @@ interop: ## run Whop's own TypeScript SDK against whop-notify serve: needs node 
 test: ## run all tests under the race detector
 	go test -race $(TESTFLAGS) ./...
 
-DURATION ?= 5m
-
 FUZZTIME ?= 10s
 
 fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
@@ -27,6 +25,8 @@ fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 			go test $$package -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; \
 	done
+
+DURATION ?= 5m
 
 soak: ## the fault suite for longer [DURATION=5m]
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults' -v -count 1 -timeout 0
@@ -41,6 +41,12 @@ lint: ## vet, staticcheck, gofumpt, go fix, go mod tidy
 	go fix -diff ./...
 	go mod tidy -diff
 
+lint-workflows: ## check .github/workflows
+	go tool -modfile=.ci/tools/go.mod actionlint
+
+vuln: ## look for known vulnerabilities that are reachable from here: needs network
+	go tool -modfile=.ci/tools/go.mod govulncheck ./...
+
 generate: ## generate gen/ from openapi.yml
 	go generate ./...
 
@@ -49,6 +55,9 @@ check-generated: ## fail where gen/ is not what openapi.yml gives
 
 importer-build: ## build a program that imports wrapper, and see what else it builds
 	.ci/importer-build
+
+api-diff: ## what changed in the exported API since the last release
+	.ci/api-diff
 
 bench: ## a Send against the same request written by hand
 	go test ./wrapper -run '^$$' -bench . -benchmem -count 6
@@ -68,12 +77,3 @@ spec-update: bin/specsync ## take the change over into openapi.yml [SPEC=file or
 
 spec-address:
 	@echo '$(SPEC)'
-
-lint-workflows: ## check .github/workflows
-	go tool -modfile=.ci/tools/go.mod actionlint
-
-vuln: ## look for known vulnerabilities that are reachable from here: needs network
-	go tool -modfile=.ci/tools/go.mod govulncheck ./...
-
-api-diff: ## what changed in the exported API since the last release
-	.ci/api-diff
