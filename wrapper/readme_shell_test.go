@@ -42,6 +42,7 @@ func newcomer(t *testing.T, server *whoptest.Server) *shell {
 		"GOPROXY=" + moduleProxy(t),
 		"GOMODCACHE=" + t.TempDir(),
 		"GOFLAGS=-modcacherw -trimpath", // by -trimpath what was built in another such cache is found again
+		"GONOPROXY=none",
 		"GOSUMDB=off",
 		"GOWORK=off",
 		"WHOP_BASE_URL=" + server.URL(),
@@ -150,7 +151,7 @@ func (s *shell) session(text string) {
 		for _, re := range []*regexp.Regexp{uuids, addresses} {
 			here := re.FindAllString(printed, -1)
 			for i, there := range re.FindAllString(want, -1) {
-				s.known = append(s.known, there, here[i])
+				s.known = append([]string{there, here[i]}, s.known...) // the latest counts
 			}
 		}
 	}
