@@ -14,6 +14,7 @@ const maxErrorBody = 4 << 10 // bytes of an answer that an APIError keeps
 // Message. It holds nothing of the request. It matches the sentinel errors of its
 // status and code, so errors.Is(err, ErrRateLimited) is true of every 429.
 type APIError struct {
+	// StatusCode is that of the answer, from 100 on.
 	StatusCode int
 	// Type, Code, Message and Param are Whop's: a class such as
 	// "invalid_request_error", a reason such as "parameter_missing", a sentence, and
@@ -21,7 +22,8 @@ type APIError struct {
 	Type, Code, Message, Param string
 	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "".
 	RequestID string
-	Header    http.Header
+	// Header is the answer's, as a copy.
+	Header http.Header
 	// Body is the first 4 KiB of the answer.
 	Body []byte
 

@@ -38,9 +38,10 @@ var (
 // [ErrInvalidNotification].
 type ValidationError struct {
 	Field  string // the wire name, as in "title" or "user_ids"; "" if no field is to blame
-	Reason string
+	Reason string // what is wrong with it, after the field's name in Error
 }
 
+// Error names the field, if one is to blame, and the reason.
 func (e *ValidationError) Error() string {
 	if e.Field == "" {
 		return "whop: invalid notification: " + e.Reason

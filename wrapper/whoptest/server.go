@@ -43,10 +43,10 @@ type Server struct {
 
 // Request is one request that the server got.
 type Request struct {
-	Method, Path, Query string
+	Method, Path, Query string // Path as in "/api/v1/notifications", Query without "?"
 	Header              http.Header
-	Body                []byte // nil if the server did not read it
-	IdempotencyKey      string
+	Body                []byte    // nil if the server did not read it
+	IdempotencyKey      string    // "" if it had none
 	Time                time.Time // of its arrival
 	Status              int       // of the answer; 0: none was given
 }
