@@ -74,7 +74,9 @@ func (n Notification) OnlyUsers(userIDs ...string) Notification {
 // ASCII. For 24 hours Whop queues at most one notification under a key of a caller,
 // also when it is sent again by another process, so a key made from what the
 // notification is about ("order-1234-shipped") survives a crash. The same key with
-// another body, target or API version is refused with [ErrIdempotencyMismatch].
+// another body, target or API version is refused with [ErrIdempotencyMismatch]. A refusal
+// is kept as well: once its cause is mended, Whop still repeats a 4xx to the same key, so
+// take another one then.
 func (n Notification) WithIdempotencyKey(key string) Notification {
 	n.keyed = true
 	n.key = key
