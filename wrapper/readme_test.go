@@ -51,7 +51,7 @@ func TestREADME(t *testing.T) {
 	require.Contains(t, updated.read("gen/whop.gen.go"), "AccountID")
 	renamed := maintainers["Under another module path"]
 	require.Contains(t, renamed.read("go.mod"), "module example.com/team/notify\n")
-	renamed.script("! git grep -F " + module + "\ngo vet ./gen/...\n")
+	renamed.script("! git grep -F " + module + "\ngo vet ./gen/...\ntest -z \"$(go tool gofumpt -l .)\"\nmake check-generated\n")
 }
 
 const module = "github.com/whopnotify/whopnotify"
