@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -47,20 +48,9 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 
-	// Taking turns, so that whatever else the machine does happens to both.
-	b.Run("turns", func(b *testing.B) {
-		var took [2]time.Duration
-		turns := [2]func(context.Context) error{byHand, bySend}
-		for i := 0; b.Loop(); i++ {
-			for j := range turns {
-				turn := (i + j) % 2
-				start := time.Now()
-				require.NoError(b, turns[turn](b.Context()))
-				took[turn] += time.Since(start)
-			}
-		}
-		b.ReportMetric(float64(took[0])/float64(took[1]), "throughput-of-byhand")
-	})
+	benchmarkTurns(b, "throughput-of-byhand",
+		func() { require.NoError(b, byHand(b.Context())) },
+		func() { require.NoError(b, bySend(b.Context())) })
 }
 
 func sendByHand(ctx context.Context, url, agent string) error {
@@ -95,4 +85,52 @@ func sendByHand(ctx context.Context, url, agent string) error {
 		return errors.New("not queued")
 	}
 	return nil
+}
+
+// BenchmarkManyUsers compares building, validating and encoding a notification to 10,000
+// users with encoding the same alone.
+func BenchmarkManyUsers(b *testing.B) {
+	ids := make([]string, 10_000)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("user_%014d", i)
+	}
+	bare := func() ([]byte, error) {
+		return json.Marshal(&gen.CompanyNotification{CompanyID: "biz_1", Title: "Paid", Content: "Invoice 7 is paid", UserIDs: &ids})
+	}
+	whole := func() ([]byte, error) {
+		return whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}).OnlyUsers(ids...).MarshalJSON()
+	}
+	want, err := bare()
+	require.NoError(b, err)
+	got, err := whole()
+	require.NoError(b, err)
+	require.JSONEq(b, string(want), string(got))
+
+	for name, encode := range map[string]func() ([]byte, error){"bare": bare, "notification": whole} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = encode()
+			}
+		})
+	}
+	benchmarkTurns(b, "throughput-of-bare", func() { _, _ = bare() }, func() { _, _ = whole() })
+}
+
+// benchmarkTurns reports the throughput of the second as part of the first's. They take
+// turns, so that whatever else the machine does happens to both.
+func benchmarkTurns(b *testing.B, metric string, first, second func()) {
+	b.Run("turns", func(b *testing.B) {
+		var took [2]time.Duration
+		turns := [2]func(){first, second}
+		for i := 0; b.Loop(); i++ {
+			for j := range turns {
+				turn := (i + j) % 2
+				start := time.Now()
+				turns[turn]()
+				took[turn] += time.Since(start)
+			}
+		}
+		b.ReportMetric(float64(took[0])/float64(took[1]), metric)
+	})
 }
