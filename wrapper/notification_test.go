@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/whopnotify/whopnotify/gen"
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
@@ -193,4 +194,18 @@ func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"experience_id":"exp_1","title":"T","content":"C","user_ids":null,"subtitle":null,"rest_path":"","icon_user_id":null}`), &n))
 	require.NoError(t, n.Validate())
 	assert.JSONEq(t, `{"experience_id":"exp_1","title":"T","content":"C"}`, bodyOf(t, n))
+}
+
+// Ids are quoted without encoding/json where that would do nothing else.
+func TestUsersAreEncodedAsByEncodingJSON(t *testing.T) {
+	ids := []string{"user_1", "é", "a b", "a\u2028", "日本", "\x7f"}
+	for b := range byte(128) {
+		ids = append(ids, string([]byte{'a', b, 'z'}))
+	}
+	for _, users := range [][]string{ids, ids[:1], ids[1:2]} {
+		want, err := json.Marshal(&gen.CompanyNotification{CompanyID: "biz_1", Title: "[]}", Content: "C", UserIDs: &users})
+		require.NoError(t, err)
+		got := bodyOf(t, whop.ToCompany("biz_1", whop.Message{Title: "[]}", Content: "C"}).OnlyUsers(users...))
+		assert.Equal(t, string(want), got)
+	}
 }
