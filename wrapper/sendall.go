@@ -35,6 +35,7 @@ func (c *Client) SendAll(ctx context.Context, ns iter.Seq[Notification], concurr
 		ctx, cancel := context.WithCancel(ctx)
 		f := &fanOut{
 			slots:   make(chan struct{}, concurrency),
+			pulled:  make(chan Result),
 			results: make(chan Result),
 			stopped: make(chan struct{}),
 		}
@@ -61,25 +62,45 @@ func (c *Client) SendAll(ctx context.Context, ns iter.Seq[Notification], concurr
 	}
 }
 
-// pull takes notifications from ns, each only once there is a slot for it.
+// pull takes notifications from ns, each only once there is a slot for it, and hands
+// them to workers, of which it starts no more than it needs.
 func (c *Client) pull(ctx context.Context, ns iter.Seq[Notification], f *fanOut) {
+	defer close(f.pulled)
 	if !f.acquire(ctx) {
 		return
 	}
-	index := 0
+	index, started := 0, 0
 	for n := range ns {
 		if f.isStopped() {
 			return
 		}
 		r := Result{Index: index, Notification: n}
 		index++
-		f.workers.Go(f.guard(func() {
-			r.Receipt, r.Err = c.Send(ctx, r.Notification)
-			f.deliver(r)
-		}))
+		select {
+		case f.pulled <- r: // to one that waits
+		default:
+			if started < cap(f.slots) {
+				started++
+				f.workers.Go(f.guard(func() { c.work(ctx, f) }))
+			}
+			select {
+			case f.pulled <- r:
+			case <-f.stopped:
+				return
+			}
+		}
 		if !f.acquire(ctx) {
 			return
 		}
+	}
+}
+
+// work sends what was pulled, one after the other. A new goroutine for each would cost
+// more, since net/http goes deeper than the stack that one starts with.
+func (c *Client) work(ctx context.Context, f *fanOut) {
+	for r := range f.pulled {
+		r.Receipt, r.Err = c.Send(ctx, r.Notification)
+		f.deliver(r)
 	}
 }
 
@@ -87,6 +108,7 @@ func (c *Client) pull(ctx context.Context, ns iter.Seq[Notification], f *fanOut)
 type fanOut struct {
 	workers sync.WaitGroup
 	slots   chan struct{}
+	pulled  chan Result // without what became of them
 	results chan Result
 	stopped chan struct{} // closed when no more results are wanted
 	stop    func()        // closes it, and cancels what is in flight
