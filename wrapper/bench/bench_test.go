@@ -76,7 +76,7 @@ func TestFailuresAreNotCounted(t *testing.T) {
 func TestTheWholeRun(t *testing.T) {
 	lines := filepath.Join(t.TempDir(), "lines")
 	var tables strings.Builder
-	require.NoError(t, bench(t.Context(), &tables, 1, time.Millisecond, 1000, lines))
+	require.NoError(t, bench(t.Context(), &tables, time.Millisecond, time.Millisecond, 1000, lines))
 	for _, want := range []string{"| throughput, of by hand | http/1.1, 1 |", "| go-retryablehttp |", "| 1000 notifications |"} {
 		assert.Contains(t, tables.String(), want)
 	}

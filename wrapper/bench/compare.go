@@ -21,12 +21,9 @@ type comparison struct {
 	costs   [][]cost // by client and round
 }
 
-// warmUps are the rounds that do not count: they open connections, and show how many
-// notifications fill a turn.
-const warmUps = 2
-
-// compare lets the clients take turns of about that long.
-func compare(ctx context.Context, at endpoints, s setting, rounds int, turn time.Duration) (*comparison, error) {
+// compare lets the clients take turns of about that long, for about so long in all. Short
+// turns matter more than many: what disturbs one then disturbs its neighbours alike.
+func compare(ctx context.Context, at endpoints, s setting, turn, total time.Duration) (*comparison, error) {
 	transport, err := newTransport(at)
 	if err != nil {
 		return nil, err
@@ -44,24 +41,35 @@ func compare(ctx context.Context, at endpoints, s setting, rounds int, turn time
 	for _, c := range all {
 		result.clients = append(result.clients, c.name)
 	}
-	filling := result.n
-	for round := range rounds + warmUps {
-		if round == warmUps {
-			result.n = filling
+	for range 2 { // opens connections, and finds how many fill a turn
+		warm, err := result.round(ctx, all)
+		if err != nil {
+			return nil, err
 		}
-		for _, who := range rand.Perm(len(all)) {
-			each, err := all[who].measure(ctx, result.n, s.workers)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", all[who].name, err)
-			}
-			if round >= warmUps {
-				result.costs[who] = append(result.costs[who], each)
-			} else if who == 0 {
-				filling = max(int(float64(turn)/each.wall), 2*s.workers)
-			}
+		result.n = max(int(float64(turn)/warm[0].wall), 4*s.workers)
+	}
+	for start := time.Now(); len(result.costs[0]) == 0 || time.Since(start) < total; {
+		costs, err := result.round(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		for i, each := range costs {
+			result.costs[i] = append(result.costs[i], each)
 		}
 	}
 	return result, nil
+}
+
+// round gives each client a turn, in random order.
+func (c *comparison) round(ctx context.Context, all []client) ([]cost, error) {
+	costs := make([]cost, len(all))
+	for _, i := range rand.Perm(len(all)) {
+		var err error
+		if costs[i], err = all[i].measure(ctx, c.n, c.workers); err != nil {
+			return nil, fmt.Errorf("%s: %w", all[i].name, err)
+		}
+	}
+	return costs, nil
 }
 
 // values gives one figure of a client, by round.

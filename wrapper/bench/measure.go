@@ -17,7 +17,6 @@ type cost struct {
 
 // measure sends n notifications with so many workers, and gives what one cost this process.
 func (c client) measure(ctx context.Context, n, workers int) (cost, error) {
-	runtime.GC() // nobody pays for another one's garbage
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, start := cpuTime(), time.Now()
