@@ -46,9 +46,11 @@ func TestAllClientsSendTheSame(t *testing.T) {
 		defer transport.CloseIdleConnections()
 		all, err := clients(url, transport)
 		require.NoError(t, err)
+		workers := newCrew(1)
+		defer close(workers.turns)
 		var byHand http.Header
 		for _, c := range all {
-			require.NoError(t, c.sendMany(t.Context(), 1, 1), c.name)
+			require.NoError(t, c.sender(t.Context(), workers)(1), c.name)
 			sent := <-got
 			assert.Equal(t, protocol, sent.protocol, c.name)
 			assert.Equal(t, "/notifications", sent.path, c.name)
@@ -68,8 +70,10 @@ func TestFailuresAreNotCounted(t *testing.T) {
 	defer stop()
 	all, err := clients(at.HTTP1, http.DefaultTransport)
 	require.NoError(t, err)
+	workers := newCrew(2)
+	defer close(workers.turns)
 	for _, c := range all {
-		assert.Error(t, c.sendMany(t.Context(), 3, 2), c.name)
+		assert.Error(t, c.sender(t.Context(), workers)(3), c.name)
 	}
 }
 

@@ -19,8 +19,14 @@ import (
 type client struct {
 	name string
 	send func(context.Context) error
-	// all sends n of them with that many workers; nil: send is called by the workers.
-	all func(ctx context.Context, n, workers int) error
+	all  *whop.Client // sends by SendAll, in place of send
+}
+
+func (c client) sender(ctx context.Context, workers *crew) sender {
+	if c.all != nil {
+		return sendAllSender(ctx, c.all, workers.size)
+	}
+	return workers.sender(ctx, c.send)
 }
 
 // clients gives all that are compared, by hand first. By hand comes twice: how far the
@@ -51,9 +57,7 @@ func clients(baseURL string, transport http.RoundTripper) ([]client, error) {
 			_, err := wrapper.Send(ctx, notification())
 			return err
 		}},
-		{name: "SendAll", all: func(ctx context.Context, n, workers int) error {
-			return sendAll(ctx, wrapper, notifications(n), workers)
-		}},
+		{name: "SendAll", all: wrapper},
 		{name: "ogen", send: ogen},
 		{name: "go-retryablehttp", send: byRetryable(url, httpClient)},
 	}, nil
@@ -72,15 +76,6 @@ func notifications(n int) iter.Seq[whop.Notification] {
 			}
 		}
 	}
-}
-
-func sendAll(ctx context.Context, c *whop.Client, ns iter.Seq[whop.Notification], workers int) error {
-	for r := range c.SendAll(ctx, ns, workers) {
-		if r.Err != nil {
-			return r.Err
-		}
-	}
-	return nil
 }
 
 // byGenerated is gen's client without wrapper.

@@ -38,18 +38,24 @@ func compare(ctx context.Context, at endpoints, s setting, turn, total time.Dura
 		return nil, err
 	}
 	result := &comparison{setting: s, n: 100 + 2*s.workers, costs: make([][]cost, len(all))}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	workers := newCrew(s.workers)
+	defer close(workers.turns)
+	var senders []sender
 	for _, c := range all {
 		result.clients = append(result.clients, c.name)
+		senders = append(senders, c.sender(ctx, workers))
 	}
 	for range 2 { // opens connections, and finds how many fill a turn
-		warm, err := result.round(ctx, all)
+		warm, err := result.round(senders)
 		if err != nil {
 			return nil, err
 		}
 		result.n = max(int(float64(turn)/warm[0].wall), 4*s.workers)
 	}
 	for start := time.Now(); len(result.costs[0]) == 0 || time.Since(start) < total; {
-		costs, err := result.round(ctx, all)
+		costs, err := result.round(senders)
 		if err != nil {
 			return nil, err
 		}
@@ -61,12 +67,12 @@ func compare(ctx context.Context, at endpoints, s setting, turn, total time.Dura
 }
 
 // round gives each client a turn, in random order.
-func (c *comparison) round(ctx context.Context, all []client) ([]cost, error) {
-	costs := make([]cost, len(all))
-	for _, i := range rand.Perm(len(all)) {
+func (c *comparison) round(senders []sender) ([]cost, error) {
+	costs := make([]cost, len(senders))
+	for _, i := range rand.Perm(len(senders)) {
 		var err error
-		if costs[i], err = all[i].measure(ctx, c.n, c.workers); err != nil {
-			return nil, fmt.Errorf("%s: %w", all[i].name, err)
+		if costs[i], err = measure(c.n, senders[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.clients[i], err)
 		}
 	}
 	return costs, nil

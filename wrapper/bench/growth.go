@@ -42,15 +42,14 @@ func measureGrowth(ctx context.Context, most int) ([]growth, error) {
 			g := &results[i]
 			times := max(1, min(growthSample, most)/g.n)
 			var heap uint64
-			repeated := client{all: func(ctx context.Context, _, workers int) error {
+			each, err := measure(times*g.n, func(int) error {
 				for range times - 1 {
 					if err := sendAll(ctx, wrapper, notifications(g.n), workers); err != nil {
 						return err
 					}
 				}
 				return sendAll(ctx, wrapper, beforeLast(notifications(g.n), g.n, func() { heap = heapInUse() }), workers)
-			}}
-			each, err := repeated.measure(ctx, times*g.n, workers)
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -59,6 +58,15 @@ func measureGrowth(ctx context.Context, most int) ([]growth, error) {
 		}
 	}
 	return results, nil
+}
+
+func sendAll(ctx context.Context, c *whop.Client, ns iter.Seq[whop.Notification], workers int) error {
+	for r := range c.SendAll(ctx, ns, workers) {
+		if r.Err != nil {
+			return r.Err
+		}
+	}
+	return nil
 }
 
 // beforeLast calls do before the n-th notification is yielded.

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,12 +12,12 @@ type cost struct {
 	allocs, bytes float64
 }
 
-// measure sends n notifications with so many workers, and gives what one cost this process.
-func (c client) measure(ctx context.Context, n, workers int) (cost, error) {
+// measure sends n notifications, and gives what one cost this process.
+func measure(n int, send sender) (cost, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	cpu, start := cpuTime(), time.Now()
-	err := c.sendMany(ctx, n, workers)
+	err := send(n)
 	wall := time.Since(start)
 	cpu = cpuTime() - cpu
 	runtime.ReadMemStats(&after)
@@ -31,28 +28,6 @@ func (c client) measure(ctx context.Context, n, workers int) (cost, error) {
 		allocs: each(float64(after.Mallocs - before.Mallocs)),
 		bytes:  each(float64(after.TotalAlloc - before.TotalAlloc)),
 	}, err
-}
-
-func (c client) sendMany(ctx context.Context, n, workers int) error {
-	if c.all != nil {
-		return c.all(ctx, n, workers)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var taken atomic.Int64
-	var running sync.WaitGroup
-	for range workers {
-		running.Go(func() {
-			for taken.Add(1) <= int64(n) {
-				if err := c.send(ctx); err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
-	running.Wait()
-	return context.Cause(ctx)
 }
 
 // cpuTime is what this process has used, in user and system mode.
