@@ -85,6 +85,9 @@ func (c *Client) addHeaders(h http.Header) {
 	}
 }
 
+// RetryPolicy is the policy the client retries by, its defaults filled in.
+func (c *Client) RetryPolicy() RetryPolicy { return c.policy }
+
 // String names the base URL and nothing else of the client.
 func (c *Client) String() string { return "whop client of " + c.server }
 

@@ -172,3 +172,15 @@ func TestTheKeyShowsNowhere(t *testing.T) {
 		assert.NotContains(t, shown, "Bearer")
 	}
 }
+
+func TestTheRetryPolicyHasItsDefaults(t *testing.T) {
+	client, err := whop.NewClient(whop.WithAPIKey(testKey), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 7, AtMostOnce: true}))
+	require.NoError(t, err)
+	assert.Equal(t, whop.RetryPolicy{
+		MaxAttempts:   7,
+		BaseDelay:     500 * time.Millisecond,
+		MaxDelay:      8 * time.Second,
+		MaxRetryAfter: time.Minute,
+		AtMostOnce:    true,
+	}, client.RetryPolicy())
+}

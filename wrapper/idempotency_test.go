@@ -67,9 +67,12 @@ func TestKeysAreRandomOrTheCallers(t *testing.T) {
 	}
 	assert.Len(t, keys, 100)
 
-	receipt, err := client.Send(t.Context(), paid.WithIdempotencyKey("order-7"))
+	own := paid.WithIdempotencyKey("order-7")
+	receipt, err := client.Send(t.Context(), own)
 	require.NoError(t, err)
 	assert.Equal(t, "order-7", receipt.IdempotencyKey)
+	assert.Equal(t, "order-7", own.IdempotencyKey())
+	assert.Empty(t, paid.IdempotencyKey())
 }
 
 // A refusal that is replayed would be replayed for ever: only another key gets past it,
