@@ -196,6 +196,22 @@ func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
 	assert.JSONEq(t, `{"experience_id":"exp_1","title":"T","content":"C"}`, bodyOf(t, n))
 }
 
+// What was encoded here is decoded on a shorter way, which must lead to the same.
+func TestDecodingIsTheSameHoweverTheFieldsStand(t *testing.T) {
+	for _, body := range []string{
+		`{"company_id":"biz_1","content":"C","title":"T"}`,
+		`{"company_id":"","content":"","title":""}`,
+		`{"experience_id":"exp_1","content":"C","icon_user_id":"user_1","rest_path":"/a","subtitle":"S","title":"T","user_ids":["user_1"]}`,
+		`{"experience_id":"exp_1","content":"C","title":"T","user_ids":[]}`,
+		`{"content":"\u003cb\u003e","experience_id":"exp_1","title":"T"}`,
+	} {
+		var compact, spread whop.Notification
+		require.NoError(t, compact.UnmarshalJSON([]byte(body)), body)
+		require.NoError(t, spread.UnmarshalJSON([]byte(" "+body)), body)
+		assert.Equal(t, spread, compact)
+	}
+}
+
 // Ids are quoted without encoding/json where that would do nothing else.
 func TestUsersAreEncodedAsByEncodingJSON(t *testing.T) {
 	ids := []string{"user_1", "é", "a b", "a\u2028", "日本", "\x7f"}
