@@ -1,0 +1,167 @@
+package queue_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// clock is one for the queue and for Whop, which can be put on.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time        { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) putOn(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// attemptedOnce leaves a notification in the queue that Whop has queued, and nobody knows:
+// the worker is gone.
+func attemptedOnce(t *testing.T, server *whoptest.Server, q *queue.Queue, n whop.Notification) {
+	t.Helper()
+	before := len(server.Requests())
+	server.Script(whoptest.Stall().AfterQueueing())
+	enqueue(t, q, n)
+	stop := work(t, q, newClient(t, server), 1)
+	require.True(t, waitFor(func() bool { return len(server.Requests()) == before+1 }))
+	require.NoError(t, stop())
+}
+
+// agedQueue is a queue and a Whop on one clock.
+func agedQueue(t *testing.T, dir string) (*whoptest.Server, *clock, *queue.Queue) {
+	t.Helper()
+	var c clock
+	server := whoptest.NewServer(t)
+	server.SetClock(c.now)
+	return server, &c, open(t, embedded(t, dir), queue.WithClock(c.now), queue.WithDrainTimeout(0))
+}
+
+func TestARedeliveryWithin23HoursIsSentAgainUnderItsKey(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	attemptedOnce(t, server, q, numbered(1))
+	c.putOn(22*time.Hour + 30*time.Minute)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.Len(t, server.Requests(), 2)
+	require.Len(t, server.Queued(), 1)
+}
+
+func TestARedeliveryAfter23HoursIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	attemptedOnce(t, server, q, numbered(1))
+	attempted := c.now()
+	c.putOn(23*time.Hour + time.Minute)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	require.Len(t, server.Requests(), 1, "not attempted again")
+	letter := graveyard(t, q)[0]
+	require.Equal(t, whop.Unknown, letter.Outcome)
+	require.Contains(t, letter.Reason, "may have been queued at Whop since")
+	require.WithinDuration(t, attempted, letter.FirstAttempt, 11*time.Minute)
+}
+
+// Only attempts count: what has waited for days, as a large batch does, is sent.
+func TestWhatWaitedLongAndWasNeverAttemptedIsSent(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	attemptedOnce(t, server, q, numbered(1))
+	const n = 200 // more than a worker writes ahead
+	for i := range n {
+		enqueue(t, q, numbered(i+2))
+	}
+	c.putOn(5 * 24 * time.Hour)
+	work(t, q, newClient(t, server), 4)
+	require.True(t, waitFor(func() bool { s, _ := q.Stats(t.Context()); return s.Waiting+s.InFlight == 0 }))
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Less(t, stats.Dead, 17, "the one that was attempted, and at most those that the worker wrote ahead")
+	require.Equal(t, n+1, stats.Sent+stats.Dead)
+	require.Len(t, server.Queued(), stats.Sent+1)
+	keys := map[string]bool{}
+	for _, r := range server.Requests() {
+		require.False(t, keys[r.IdempotencyKey], "none is attempted twice")
+		keys[r.IdempotencyKey] = true
+	}
+}
+
+// When the server is killed it may forget whom it gave what. The log of attempts does not.
+func TestTheAgeOfAKeyOutlivesTheServersMemoryOfDeliveries(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, c, q := agedQueue(t, dir)
+	attemptedOnce(t, server, q, numbered(1))
+	nc := embeddedConn(t, q)
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteConsumer(t.Context(), q.Name(), "workers"))
+	q = open(t, nc, queue.WithClock(c.now))
+	c.putOn(25 * time.Hour)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	require.Len(t, server.Queued(), 1)
+	require.Len(t, server.Requests(), 1)
+}
+
+// A worker elsewhere wrote down that it began.
+func TestTheAgeOfAKeyIsKnownToOtherWorkers(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	other := open(t, embeddedConn(t, q), queue.WithClock(c.now), queue.WithDrainTimeout(0))
+	attemptedOnce(t, server, q, numbered(1))
+	c.putOn(23*time.Hour + time.Minute)
+	work(t, other, newClient(t, server), 1)
+	eventually(t, other, queue.Stats{Dead: 1})
+	require.Len(t, server.Requests(), 1)
+}
+
+// The log of attempts goes back 30 days.
+func TestWhatIsOlderThanTheLogOfAttemptsIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	enqueue(t, q, numbered(1))
+	c.putOn(31 * 24 * time.Hour)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	require.Empty(t, server.Requests())
+}
+
+func TestWhatIsDoneIsDroppedAfterADay(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	for i := range 10 {
+		_, err := q.EnqueueAt(t.Context(), numbered(i), uint64(i+1))
+		require.NoError(t, err)
+	}
+	enqueue(t, q, paid)
+	stop := work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 11})
+	require.NoError(t, stop())
+	js, err := jetstream.New(embeddedConn(t, q))
+	require.NoError(t, err)
+	kept := func() int {
+		stream, err := js.Stream(t.Context(), q.Name())
+		require.NoError(t, err)
+		return int(stream.CachedInfo().State.Msgs)
+	}
+
+	c.putOn(24 * time.Hour)
+	stop = work(t, q, newClient(t, server), 1)
+	time.Sleep(500 * time.Millisecond) // in which it would
+	require.NoError(t, stop())
+	require.Equal(t, 11, kept(), "keys are known for a day")
+
+	c.putOn(2 * time.Hour)
+	stop = work(t, q, newClient(t, server), 1)
+	require.True(t, waitFor(func() bool { return kept() == 2 }), "the last position stays, and what comes behind it")
+	require.NoError(t, stop())
+	position, err := q.Position(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 10, position)
+	eventually(t, q, queue.Stats{Sent: 11})
+}

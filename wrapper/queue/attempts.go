@@ -1,0 +1,144 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// attemptLogMemory is how long the log goes back. What has been in the queue for
+	// longer may have been attempted.
+	attemptLogMemory = 30 * 24 * time.Hour
+	// attemptPeriod is what one entry of the log covers.
+	attemptPeriod = 10 * time.Minute
+	// A worker writes some notifications ahead, so that it need not write for each: more,
+	// while it writes more often than once a second.
+	minStride, maxStride = 16, 1024
+)
+
+// attemptLog says since when a notification may have been attempted, also if the worker
+// was killed while it did, and the server before it had stored that it gave it out.
+//
+// Workers come through the stream in order. So it is enough to write down how far they
+// have come, and when: before a worker attempts a notification beyond the sequence number
+// that it wrote last, it writes a higher one. What is beyond all numbers of a time had not
+// been attempted then. The number stands in an entry for each worker and period.
+type attemptLog struct {
+	kv     jetstream.KeyValue
+	sync   func(context.Context) error
+	now    func() time.Time
+	worker string
+
+	mu      sync.Mutex
+	reached uint64
+	stride  uint64
+	wrote   time.Time
+
+	read  time.Time // when marks was
+	marks []mark    // by time; reached is the highest so far
+}
+
+// mark is that by the end of the period that begins at since, sequence numbers up to
+// reached may have been attempted.
+type mark struct {
+	since   time.Time
+	reached uint64
+}
+
+func (q *Queue) newAttemptLog(kv jetstream.KeyValue) *attemptLog {
+	return &attemptLog{kv: kv, sync: q.sync, now: q.now, worker: uuid.NewString()}
+}
+
+// reach makes sure that it is written down, before it returns nil, that the notification
+// of this number may be attempted from now on.
+func (l *attemptLog) reach(ctx context.Context, seq uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seq <= l.reached {
+		return nil
+	}
+	if l.stride = min(2*l.stride, maxStride); l.stride == 0 || time.Since(l.wrote) >= time.Second {
+		l.stride = minStride
+	}
+	next := seq + l.stride - 1
+	period := l.now().Truncate(attemptPeriod).Unix()
+	if _, err := l.kv.Put(ctx, fmt.Sprintf("%d.%s", period, l.worker), []byte(strconv.FormatUint(next, 10))); err != nil {
+		return fmt.Errorf("writing down that attempts begin: %w", err)
+	}
+	if err := l.sync(ctx); err != nil {
+		return err
+	}
+	l.reached, l.wrote = next, time.Now()
+	return nil
+}
+
+// since is the earliest time at which the notification may have been attempted, give or take
+// a period: a recent one if nothing says that it was.
+func (l *attemptLog) since(ctx context.Context, seq uint64) (time.Time, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := l.now(); now.Sub(l.read) >= attemptPeriod || now.Before(l.read) {
+		marks, err := l.load(ctx)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("reading when attempts began: %w", err)
+		}
+		l.marks, l.read = marks, now
+	}
+	i := sort.Search(len(l.marks), func(i int) bool { return l.marks[i].reached >= seq })
+	if i == len(l.marks) {
+		return l.read, nil
+	}
+	return l.marks[i].since, nil
+}
+
+func (l *attemptLog) load(ctx context.Context) ([]mark, error) {
+	watcher, err := l.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = watcher.Stop() }()
+	var marks []mark
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case entry, open := <-watcher.Updates():
+			if !open {
+				return nil, jetstream.ErrConsumerNotFound
+			}
+			if entry == nil { // all that there was
+				return rising(marks), nil
+			}
+			period, _, _ := strings.Cut(entry.Key(), ".")
+			unix, err := strconv.ParseInt(period, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("the key %q: %w", entry.Key(), err)
+			}
+			reached, err := strconv.ParseUint(string(entry.Value()), 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("the value of %q: %w", entry.Key(), err)
+			}
+			marks = append(marks, mark{time.Unix(unix, 0), reached})
+		}
+	}
+}
+
+// rising sorts marks by time, and leaves out those that reach no further than one before.
+func rising(marks []mark) []mark {
+	sort.Slice(marks, func(i, j int) bool { return marks[i].since.Before(marks[j].since) })
+	kept := marks[:0]
+	for _, m := range marks {
+		if len(kept) == 0 || m.reached > kept[len(kept)-1].reached {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}

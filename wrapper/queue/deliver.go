@@ -1,0 +1,276 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// Event is what became of a notification that a worker took from the queue.
+type Event struct {
+	Notification whop.Notification // with its idempotency key; the zero value if it could not be read
+	Position     uint64            // of EnqueueAt; 0: none
+	Delivery     int               // how often a worker has got it, from 1
+	Receipt      *whop.Receipt     // nil if Err is not
+	Err          error             // why it is not queued at Whop, most often a *whop.SendError
+	Dead         bool              // it is a dead letter now
+	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not, unless under a new key
+}
+
+// deliver makes of one delivery what is to be made of it, and tells the server.
+func (w *worker) deliver(ctx context.Context, msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil { // it did not come from a consumer
+		w.logger.ErrorContext(ctx, "queue: a message that is none of the queue's", "error", err)
+		return
+	}
+	d := &delivery{worker: w, msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered), enqueued: meta.Timestamp}
+	if d.item, err = itemOf(msg.Headers(), msg.Data()); err != nil {
+		d.bury(ctx, d.overall(whop.NotSent), err)
+		return
+	}
+	switch tooOld, err := d.tooOld(ctx); {
+	case err != nil:
+		d.leave(ctx, err)
+		return
+	case tooOld != nil:
+		d.bury(ctx, whop.Unknown, tooOld)
+		return
+	}
+	if err := w.attempts.reach(ctx, d.seq); err != nil {
+		d.leave(ctx, err)
+		return
+	}
+	receipt, err := w.client.Send(ctx, d.item.notification)
+	failure, failed := errors.AsType[*whop.SendError](err)
+	if !failed {
+		w.brake.worked()
+		d.done(ctx, receipt)
+		return
+	}
+	d.settle(ctx, failure)
+}
+
+// delivery is one notification in the hands of a worker.
+type delivery struct {
+	*worker
+	msg      jetstream.Msg
+	item     item
+	seq      uint64
+	count    int // of deliveries, this one included
+	enqueued time.Time
+}
+
+// tooOld says why the notification must not be attempted any more: it may have been, so
+// long ago that Whop would not know its key again. It is nil where it may.
+func (d *delivery) tooOld(ctx context.Context) (reason, err error) {
+	if d.item.firstAttempt.IsZero() && d.now().Sub(d.enqueued) < keyLifetime {
+		return nil, nil // and so is every attempt
+	}
+	first, err := d.firstAttempt(ctx)
+	if err != nil || d.now().Sub(first) < keyLifetime {
+		return nil, err
+	}
+	return fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", first.UTC().Format(time.RFC3339)), nil
+}
+
+// firstAttempt is the earliest time at which the notification may have been attempted.
+func (d *delivery) firstAttempt(ctx context.Context) (time.Time, error) {
+	switch {
+	case !d.item.firstAttempt.IsZero():
+		return d.item.firstAttempt, nil
+	case d.now().Sub(d.enqueued) >= attemptLogMemory:
+		return d.enqueued, nil
+	}
+	first, err := d.attempts.since(ctx, d.seq)
+	if first.Before(d.enqueued) {
+		first = d.enqueued
+	}
+	return first, err
+}
+
+// fate is what is to become of a notification that Whop did not confirm.
+type fate int
+
+const (
+	again fate = iota
+	buried
+	rekeyed // it goes on under a new key
+	excused // again, since the client is to blame
+)
+
+// overall is the outcome over all deliveries, given that of this one: what became of an
+// earlier one is not known.
+func (d *delivery) overall(outcome whop.Outcome) whop.Outcome {
+	if d.count > 1 {
+		return whop.Unknown
+	}
+	return outcome
+}
+
+// judge decides on a failure, given the outcome over all deliveries, and whether the queue
+// made up the key.
+func judge(failure *whop.SendError, outcome whop.Outcome, generated bool) fate {
+	answer, _ := errors.AsType[*whop.APIError](failure)
+	replayed := answer != nil && strings.EqualFold(answer.Header.Get("Idempotent-Replayed"), "true")
+	switch {
+	case (errors.Is(failure, whop.ErrUnauthorized) || errors.Is(failure, whop.ErrRedirect)) && !replayed:
+		return excused
+	case failure.Retryable():
+		return again
+	case replayed && (answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests) && outcome == whop.Rejected && generated:
+		return rekeyed
+	}
+	return buried
+}
+
+// settle carries out what a failure leads to.
+func (d *delivery) settle(ctx context.Context, failure *whop.SendError) {
+	outcome := d.overall(failure.Outcome)
+	switch judge(failure, outcome, d.item.generated) {
+	case buried:
+		d.brake.worked()
+		d.bury(ctx, outcome, failure)
+	case rekeyed:
+		d.brake.worked()
+		d.rekey(ctx, failure)
+	case excused:
+		if d.brake.refusedClient() {
+			d.stop(fmt.Errorf("%w: %w", errStopped, failure))
+		}
+		d.brake.failed(0)
+		d.again(ctx, failure)
+	default:
+		if ctx.Err() == nil {
+			d.brake.failed(askedOfAll(failure))
+		}
+		d.again(ctx, failure)
+	}
+}
+
+// askedOfAll is the wait that a failure asks for of all notifications, not of this alone.
+func askedOfAll(failure *whop.SendError) time.Duration {
+	if errors.Is(failure, whop.ErrRateLimited) {
+		return failure.RetryAfter
+	}
+	return 0
+}
+
+func (d *delivery) done(ctx context.Context, receipt *whop.Receipt) {
+	d.confirm(ctx)
+	if d.logger.Enabled(ctx, slog.LevelDebug) {
+		d.logger.DebugContext(ctx, "queue: sent", "idempotency_key", d.item.key, "delivery", d.count, "replayed", receipt.Replayed)
+	}
+	d.observe(ctx, Event{Receipt: receipt})
+}
+
+// again gives the notification back, for a later delivery.
+func (d *delivery) again(ctx context.Context, failure *whop.SendError) {
+	wait := retryDelay(d.count, failure.RetryAfter)
+	if ctx.Err() != nil {
+		wait = time.Second // it was the drain's end
+	}
+	if err := d.msg.NakWithDelay(wait); err != nil {
+		d.logger.WarnContext(ctx, "queue: a notification could not be given back; the server does so by itself in 10 s", "idempotency_key", d.item.key, "error", err)
+	}
+	d.logger.WarnContext(ctx, "queue: not sent yet, will try again", "idempotency_key", d.item.key, "delivery", d.count, "retry_in", wait, "error", failure)
+	d.observe(ctx, Event{Err: failure, RetryIn: wait})
+}
+
+// leave gives the notification back where the queue's server is the reason.
+func (d *delivery) leave(ctx context.Context, err error) {
+	const wait = time.Second
+	_ = d.msg.NakWithDelay(wait) // if it does not arrive either, the server gives it out in ackWait
+	if ctx.Err() == nil {
+		d.brake.failed(wait)
+		d.logger.WarnContext(ctx, "queue: not tried, since the queue's server failed; will try again", "idempotency_key", d.item.key, "error", err)
+	}
+}
+
+// bury makes a dead letter of the notification.
+func (d *delivery) bury(ctx context.Context, outcome whop.Outcome, reason error) {
+	if _, buried := d.addDead(ctx, outcome, reason); buried {
+		d.confirm(ctx)
+		d.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", d.item.key, "delivery", d.count, "outcome", outcome, "error", reason)
+		d.observe(ctx, Event{Err: reason, Dead: true})
+	}
+}
+
+// rekey makes a dead letter of the notification and retries that, under a new key.
+func (d *delivery) rekey(ctx context.Context, failure *whop.SendError) {
+	id, buried := d.addDead(ctx, whop.Rejected, failure)
+	if !buried {
+		return
+	}
+	ticket, err := d.Retry(ctx, id, false)
+	if err != nil && !errors.Is(err, ErrNoDeadLetter) { // which an earlier delivery has retried
+		d.leave(ctx, err)
+		return
+	}
+	d.confirm(ctx)
+	d.logger.WarnContext(ctx, "queue: will try again under a new key, since Whop repeats its refusal to the old one", "idempotency_key", d.item.key, "new_key", ticket.IdempotencyKey, "error", failure)
+	d.observe(ctx, Event{Err: failure})
+}
+
+// addDead publishes a dead letter. One delivery makes one, also if it is interrupted and
+// comes again within a day.
+func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason error) (id uint64, added bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait) // also when the time to drain is over
+	defer cancel()
+	first := time.Time{}
+	if outcome == whop.Unknown {
+		var err error
+		if first, err = d.firstAttempt(ctx); err != nil {
+			d.leave(ctx, err)
+			return 0, false
+		}
+	}
+	ack, err := d.js.PublishMsg(ctx, d.deadMessage(outcome, reason, first))
+	if err == nil {
+		err = d.sync(ctx)
+	}
+	if err != nil {
+		d.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))
+		return 0, false
+	}
+	return ack.Sequence, true
+}
+
+// confirm takes the notification out of the queue. If the server does not hear it, it gives
+// it out again, and Whop or the dead letters know it by its key.
+func (d *delivery) confirm(ctx context.Context) {
+	if err := d.msg.Ack(); err != nil {
+		d.logger.WarnContext(ctx, "queue: a notification that is done will come again", "idempotency_key", d.item.key, "error", err)
+	}
+}
+
+func (d *delivery) observe(ctx context.Context, e Event) {
+	if d.observer == nil {
+		return
+	}
+	e.Notification, e.Position, e.Delivery = d.item.notification, d.item.position, d.count
+	d.observer(ctx, e)
+}
+
+// retryDelay is the wait before delivery n+1: what the server asked for, and up to 10 %
+// more; else 1 s, doubled each time up to 5 min, less up to 25 %.
+func retryDelay(n int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked + rand.N(min(asked/10, time.Minute)+1)
+	}
+	const base, most = time.Second, 5 * time.Minute
+	wait := most
+	if n < 10 {
+		wait = min(base<<(n-1), most)
+	}
+	return wait - rand.N(wait/4)
+}

@@ -1,0 +1,178 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+func TestAKeyIsEnqueuedOnce(t *testing.T) {
+	server := whoptest.NewServer(t)
+	dir := t.TempDir()
+	nc, stop, err := queue.Embedded(dir)
+	require.NoError(t, err)
+	q := open(t, nc)
+	require.False(t, enqueue(t, q, numbered(1)).Duplicate)
+	require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-1", Duplicate: true}, enqueue(t, q, numbered(1)), "while it waits")
+
+	stopWork := work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.NoError(t, stopWork())
+	require.True(t, enqueue(t, q, numbered(1)).Duplicate, "after it was sent")
+	require.NoError(t, stop())
+
+	q = open(t, embedded(t, dir))
+	require.True(t, enqueue(t, q, numbered(1)).Duplicate, "after it was sent and the server restarted")
+	work(t, q, newClient(t, server), 1)
+	enqueue(t, q, numbered(2))
+	eventually(t, q, queue.Stats{Sent: 2})
+	require.Len(t, server.Requests(), 2)
+}
+
+// Under a key that is taken another notification would be dropped, and nobody told.
+func TestAKeyThatIsTakenByAnotherNotificationIsAnError(t *testing.T) {
+	q := newQueue(t)
+	enqueue(t, q, numbered(1))
+	_, err := q.Enqueue(t.Context(), numbered(2).WithIdempotencyKey("invoice-1"))
+	require.ErrorIs(t, err, whop.ErrIdempotencyMismatch)
+	require.ErrorContains(t, err, `"invoice-1"`)
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, queue.Stats{Waiting: 1}, stats)
+}
+
+func TestWithoutAKeyEachGetsOneOfItsOwn(t *testing.T) {
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	first, second := enqueue(t, q, paid), enqueue(t, q, paid)
+	require.NotEqual(t, first.IdempotencyKey, second.IdempotencyKey)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 2})
+	require.Equal(t, first.IdempotencyKey, server.Queued()[0].IdempotencyKey)
+	require.Equal(t, second.IdempotencyKey, server.Queued()[1].IdempotencyKey)
+}
+
+func TestWhatIsInvalidIsNotEnqueued(t *testing.T) {
+	q := newQueue(t)
+	for _, n := range []whop.Notification{{}, paid.OnlyUsers(), paid.WithIdempotencyKey("")} {
+		_, err := q.Enqueue(t.Context(), n)
+		require.ErrorIs(t, err, whop.ErrInvalidNotification)
+	}
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, stats)
+}
+
+func TestANotificationTooLargeForTheServerIsNamedSo(t *testing.T) {
+	q := newQueue(t)
+	_, err := q.Enqueue(t.Context(), whop.ToCompany("biz_1", whop.Message{Title: "T", Content: strings.Repeat("x", 9<<20)}))
+	require.ErrorIs(t, err, nats.ErrMaxPayload)
+	require.ErrorContains(t, err, "8388608")
+}
+
+// A notification to very many users is large, and must pass.
+func TestANotificationToManyUsers(t *testing.T) {
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	ids := make([]string, 100_000)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("user_%014d", i)
+	}
+	enqueue(t, q, paid.OnlyUsers(ids...))
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	want, err := paid.OnlyUsers(ids...).MarshalJSON()
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(server.Queued()[0].Body))
+}
+
+func TestEnqueueAllGivesTicketsInOrder(t *testing.T) {
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	const n = 2500
+	ns := make([]whop.Notification, n)
+	for i := range ns {
+		ns[i] = numbered(i)
+	}
+	ns[7] = whop.Notification{}
+	ns[1999] = numbered(3)
+	i := 0
+	for ticket, err := range q.EnqueueAll(t.Context(), slices.Values(ns)) {
+		switch i {
+		case 7:
+			require.ErrorIs(t, err, whop.ErrInvalidNotification)
+		case 1999:
+			require.NoError(t, err)
+			require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-3", Duplicate: true}, ticket)
+		default:
+			require.NoError(t, err)
+			require.Equal(t, queue.Ticket{IdempotencyKey: fmt.Sprintf("invoice-%d", i)}, ticket)
+		}
+		i++
+	}
+	require.Equal(t, n, i)
+	work(t, q, newClient(t, server), 16)
+	eventually(t, q, queue.Stats{Sent: n - 2})
+	require.Len(t, server.Queued(), n-2)
+}
+
+func TestEnqueueAllEndsWhereTheCallerOrTheContextDoes(t *testing.T) {
+	q := newQueue(t)
+	pulled := 0
+	endless := func(yield func(whop.Notification) bool) {
+		for yield(numbered(pulled)) {
+			pulled++
+		}
+	}
+	for _, err := range q.EnqueueAll(t.Context(), endless) {
+		require.NoError(t, err)
+		break
+	}
+	require.Less(t, pulled, 1001)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("why")
+	cancel(why)
+	for range q.EnqueueAll(ctx, endless) {
+		require.Fail(t, "yielded after the end")
+	}
+	_, err := q.Enqueue(ctx, numbered(5000))
+	require.ErrorIs(t, err, why)
+}
+
+func TestPositionIsThatOfTheLast(t *testing.T) {
+	server := whoptest.NewServer(t)
+	dir := t.TempDir()
+	nc, stop, err := queue.Embedded(dir)
+	require.NoError(t, err)
+	q := open(t, nc)
+	position, err := q.Position(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, position)
+	for i := 1; i <= 3; i++ {
+		_, err := q.EnqueueAt(t.Context(), numbered(i), uint64(i))
+		require.NoError(t, err)
+	}
+	enqueue(t, q, paid) // has none
+	stopWork := work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 4})
+	require.NoError(t, stopWork())
+	require.NoError(t, stop())
+
+	position, err = open(t, embedded(t, dir)).Position(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 3, position)
+
+	_, err = q.EnqueueAt(t.Context(), paid, 0)
+	require.ErrorContains(t, err, "begin with 1")
+}

@@ -1,0 +1,133 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+var paid = whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
+
+// numbered is a notification with a key and a text of its own.
+func numbered(i int) whop.Notification {
+	return whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: fmt.Sprintf("Invoice %d is paid", i)}).
+		WithIdempotencyKey(fmt.Sprintf("invoice-%d", i))
+}
+
+// embedded starts a server that is stopped when the test ends.
+func embedded(t testing.TB, dir string) *nats.Conn {
+	t.Helper()
+	nc, stop, err := queue.Embedded(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, stop()) })
+	return nc
+}
+
+// conns has the connection of every queue that open has opened.
+var conns sync.Map
+
+// embeddedConn is the connection of a queue.
+func embeddedConn(t testing.TB, q *queue.Queue) *nats.Conn {
+	t.Helper()
+	nc, _ := conns.Load(q)
+	return nc.(*nats.Conn)
+}
+
+func open(t testing.TB, nc *nats.Conn, opts ...queue.Option) *queue.Queue {
+	t.Helper()
+	q, err := queue.Open(t.Context(), nc, opts...)
+	require.NoError(t, err)
+	conns.Store(q, nc)
+	return q
+}
+
+// newQueue is one of its own for the test.
+func newQueue(t testing.TB, opts ...queue.Option) *queue.Queue {
+	t.Helper()
+	return open(t, embedded(t, t.TempDir()), opts...)
+}
+
+// newClient sends to the server, unpaced and with few waits.
+func newClient(t testing.TB, server *whoptest.Server, opts ...whop.Option) *whop.Client {
+	t.Helper()
+	c, err := whop.NewClient(append([]whop.Option{
+		whop.WithBaseURL(server.URL()),
+		whop.WithAPIKey(server.APIKey()),
+		whop.WithLimiter(nil),
+		whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: time.Microsecond, MaxDelay: time.Microsecond}),
+	}, opts...)...)
+	require.NoError(t, err)
+	return c
+}
+
+// once makes no retries of its own, so that the queue has to.
+var once = whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1})
+
+// work runs a worker until the function that it gives is called, or the test ends. That
+// function gives what Work returned.
+func work(t testing.TB, q *queue.Queue, c *whop.Client, concurrency int) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var result error
+	var working sync.WaitGroup
+	working.Go(func() { result = q.Work(ctx, c, concurrency) })
+	stop = func() error {
+		cancel()
+		working.Wait()
+		return result
+	}
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+func enqueue(t testing.TB, q *queue.Queue, n whop.Notification) queue.Ticket {
+	t.Helper()
+	ticket, err := q.Enqueue(t.Context(), n)
+	require.NoError(t, err)
+	return ticket
+}
+
+const patience = 30 * time.Second
+
+// eventually waits for the stats to be these.
+func eventually(t testing.TB, q *queue.Queue, want queue.Stats) {
+	t.Helper()
+	var have queue.Stats
+	if !waitFor(func() bool {
+		var err error
+		have, err = q.Stats(t.Context())
+		require.NoError(t, err)
+		return have == want
+	}) {
+		require.Equal(t, want, have)
+	}
+}
+
+// waitFor waits for a condition, and reports whether it came true.
+func waitFor(condition func() bool) bool {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+	}
+	return false
+}
+
+// graveyard gives the dead letters.
+func graveyard(t testing.TB, q *queue.Queue) (letters []queue.DeadLetter) {
+	t.Helper()
+	for letter, err := range q.Dead(t.Context()) {
+		require.NoError(t, err)
+		letters = append(letters, letter)
+	}
+	return letters
+}

@@ -1,0 +1,231 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+const (
+	defaultConcurrency = 16
+	fetchWait          = 5 * time.Second
+	pruneInterval      = 10 * time.Minute
+
+	// prefetch is how many times the concurrency a worker takes from the server: what is
+	// not being sent yet waits for a sender, so that none has to wait for the server.
+	prefetch = 3
+)
+
+// Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
+// until ctx ends. Then it takes no more, lets what is under way come to its end (see
+// [WithDrainTimeout]), gives the rest back, and returns nil. Any number of processes may work
+// on one queue, and be killed: what one of them had goes to another, or to itself after it
+// is started again, 10 s later.
+//
+// It returns an error where to go on makes no sense: where Whop refuses every request for
+// its API key or the address ([whop.ErrUnauthorized], [whop.ErrRedirect]), where the
+// connection or the queue is gone for good, and at once where the [whop.RetryPolicy] of c
+// has AtMostOnce, which a queue that gives a notification out again cannot keep. In each case
+// the notifications stay in the queue. A server that is away for a while is waited for.
+//
+// c paces itself alone. For a common pace of several processes give it [Queue.Limiter] by
+// [whop.WithLimiter].
+func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error {
+	if c == nil {
+		return errors.New("queue: Work: the client is nil")
+	}
+	if c.RetryPolicy().AtMostOnce {
+		return errors.New("queue: Work: the client's RetryPolicy has AtMostOnce, but a queue gives a notification out again after a crash")
+	}
+	if concurrency < 1 {
+		concurrency = defaultConcurrency
+	}
+	w := &worker{
+		Queue:  q,
+		client: c,
+		brake:  brake{threshold: concurrency},
+		slots:  make(chan struct{}, prefetch*concurrency),
+		jobs:   make(chan jetstream.Msg, prefetch*concurrency),
+		held:   map[jetstream.Msg]struct{}{},
+	}
+	ctx, w.stop = context.WithCancelCause(ctx)
+	defer w.stop(nil)
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	var senders, upkeep sync.WaitGroup
+	for range concurrency {
+		senders.Go(func() { w.sendAll(ctx, sending) })
+	}
+	upkeep.Go(func() { w.keepHeld(sending) })
+	upkeep.Go(func() { w.keepSmall(ctx) })
+	w.fetchAll(ctx)
+	close(w.jobs)
+	drained := time.AfterFunc(q.drain, cancel)
+	senders.Wait()
+	drained.Stop()
+	cancel()
+	upkeep.Wait()
+	w.flush()
+	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
+		return cause
+	}
+	return nil
+}
+
+// errStopped marks a cause for which Work returns an error.
+var errStopped = errors.New("queue: the worker stopped")
+
+// worker is one call of Work.
+type worker struct {
+	*Queue
+	client *whop.Client
+	stop   context.CancelCauseFunc
+	brake  brake
+	slots  chan struct{}      // taken by what was fetched and is not settled
+	jobs   chan jetstream.Msg // of those, what waits for a sender
+
+	mu   sync.Mutex
+	held map[jetstream.Msg]struct{}
+}
+
+// fetchAll takes notifications from the server as slots come free, until ctx ends.
+func (w *worker) fetchAll(ctx context.Context) {
+	for {
+		if !w.brake.wait(ctx) {
+			return
+		}
+		free := w.takeSlots(ctx, cap(w.slots)/prefetch)
+		if free == 0 {
+			return
+		}
+		got, err := w.fetch(ctx, free)
+		for range free - got {
+			<-w.slots
+		}
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, jetstream.ErrConsumerDeleted),
+			errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+			w.stop(fmt.Errorf("%w: %w", errStopped, err))
+		default:
+			w.logger.WarnContext(ctx, "queue: the server gives out no notifications, will ask again", "error", err)
+			sleep(ctx, time.Second)
+		}
+	}
+}
+
+// takeSlots waits for at least the given number of slots, and takes what is free. It takes
+// several at a time, since asking the server costs more than to send.
+func (w *worker) takeSlots(ctx context.Context, atLeast int) (taken int) {
+	for {
+		select {
+		case w.slots <- struct{}{}:
+			if taken++; taken == cap(w.slots) {
+				return taken
+			}
+			continue
+		default:
+		}
+		if taken >= atLeast {
+			return taken
+		}
+		select {
+		case w.slots <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			for range taken {
+				<-w.slots
+			}
+			return 0
+		}
+	}
+}
+
+// fetch takes up to n notifications, and waits for the first a few seconds.
+func (w *worker) fetch(ctx context.Context, n int) (got int, err error) {
+	if ctx.Err() != nil {
+		return 0, nil
+	}
+	fetching, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	batch, err := w.workers.Fetch(n, jetstream.FetchContext(fetching))
+	if err != nil {
+		return 0, err
+	}
+	for msg := range batch.Messages() {
+		got++
+		w.mu.Lock()
+		w.held[msg] = struct{}{}
+		w.mu.Unlock()
+		w.jobs <- msg
+	}
+	if err := batch.Error(); err != nil && fetching.Err() == nil && !errors.Is(err, nats.ErrTimeout) {
+		return got, err
+	}
+	return got, nil
+}
+
+// sendAll sends what was fetched. What was not begun when ctx ended goes back at once.
+func (w *worker) sendAll(ctx, sending context.Context) {
+	for msg := range w.jobs {
+		if ctx.Err() != nil {
+			_ = msg.Nak()
+		} else {
+			w.deliver(sending, msg)
+		}
+		w.mu.Lock()
+		delete(w.held, msg)
+		w.mu.Unlock()
+		<-w.slots
+	}
+}
+
+// keepHeld tells the server again and again that what was fetched is being worked on.
+func (w *worker) keepHeld(ctx context.Context) {
+	for sleep(ctx, ackWait/3) {
+		w.mu.Lock()
+		for msg := range w.held {
+			_ = msg.InProgress() // else it is given out again, under the same key
+		}
+		w.mu.Unlock()
+	}
+}
+
+// keepSmall drops from the stream what is done and old.
+func (w *worker) keepSmall(ctx context.Context) {
+	for {
+		if err := w.prune(ctx); err != nil && ctx.Err() == nil {
+			w.logger.WarnContext(ctx, "queue: what is done could not be dropped, will try again", "error", err)
+		}
+		if !sleep(ctx, pruneInterval) {
+			return
+		}
+	}
+}
+
+// flush brings the last acknowledgements to the server.
+func (w *worker) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
+	defer cancel()
+	_ = w.js.Conn().FlushWithContext(ctx) // else they are given out again, under the same key
+}
+
+// sleep waits, and reports whether ctx has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
