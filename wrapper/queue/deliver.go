@@ -176,8 +176,8 @@ func (d *delivery) done(ctx context.Context, receipt *whop.Receipt) {
 // again gives the notification back, for a later delivery.
 func (d *delivery) again(ctx context.Context, failure *whop.SendError) {
 	wait := retryDelay(d.count, failure.RetryAfter)
-	if ctx.Err() != nil {
-		wait = time.Second // it was the drain's end
+	if ctx.Err() != nil || errors.Is(failure, errEnding) {
+		wait = time.Second // for it was not Whop that failed
 	}
 	if err := d.msg.NakWithDelay(wait); err != nil {
 		d.logger.WarnContext(ctx, "queue: a notification could not be given back; the server does so by itself in 10 s", "idempotency_key", d.item.key, "error", err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -80,10 +81,10 @@ func (d *disk) syncBlocks() error {
 		if known && size == info.Size() {
 			return nil
 		}
-		if !known {
-			err = syncPath(filepath.Dir(path))
+		if !known && runtime.GOOS != "windows" { // where a directory cannot be synced
+			err = syncPath(filepath.Dir(path), os.O_RDONLY)
 		}
-		if err = errors.Join(err, syncPath(path)); err == nil {
+		if err = errors.Join(err, syncPath(path, os.O_RDWR)); err == nil {
 			d.synced[path] = info.Size()
 		}
 		return err
@@ -94,8 +95,8 @@ func (d *disk) syncBlocks() error {
 	return err
 }
 
-func syncPath(path string) error {
-	f, err := os.Open(path)
+func syncPath(path string, flag int) error {
+	f, err := os.OpenFile(path, flag, 0)
 	if err != nil {
 		return ignoreGone(err)
 	}

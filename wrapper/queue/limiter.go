@@ -59,11 +59,24 @@ func (l *limiter) Wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !sleep(ctx, wait) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-ending:
+		return errEnding
 	}
-	return nil
 }
+
+// endingKey is the key under which a context has the channel that is closed when a worker
+// is to end: what only waits for its turn is not waited for.
+type endingKey struct{}
+
+var errEnding = errors.New("the worker ends")
 
 func (l *limiter) take(ctx context.Context) (time.Duration, error) {
 	l.mu.Lock()

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
 // Several limiters on one bucket keep one pace. At 1,200 a minute an attempt goes every 53
@@ -79,4 +81,22 @@ func TestALimiterOfAQueueFitsTheClient(t *testing.T) {
 		_, err := whop.NewClient(whop.WithAPIKey("test"), whop.WithLimiter(q.Limiter(0)))
 		require.NoError(t, err)
 	}
+}
+
+// A worker that is to end does not wait for turns, which may be far away.
+func TestWorkEndsThoughTheLimiterHasNoTurnYet(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	for i := range 10 {
+		enqueue(t, q, numbered(i))
+	}
+	stop := work(t, q, newClient(t, server, whop.WithLimiter(q.Limiter(1))), 4)
+	require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
+	start := time.Now()
+	require.NoError(t, stop())
+	require.Less(t, time.Since(start), 10*time.Second)
+	work(t, q, newClient(t, server), 4)
+	eventually(t, q, queue.Stats{Sent: 10})
+	require.Len(t, server.Requests(), 10)
 }

@@ -24,8 +24,8 @@ const (
 )
 
 // Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
-// until ctx ends. Then it takes no more, lets what is under way come to its end (see
-// [WithDrainTimeout]), gives the rest back, and returns nil. Any number of processes may work
+// until ctx ends. Then it takes no more, lets attempts that are under way come to their end
+// (see [WithDrainTimeout]), gives the rest back, and returns nil. Any number of processes may work
 // on one queue, and be killed: what one of them had goes to another, or to itself after it
 // is started again, 10 s later.
 //
@@ -57,7 +57,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	}
 	ctx, w.stop = context.WithCancelCause(ctx)
 	defer w.stop(nil)
-	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	sending, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done()))
 	defer cancel()
 
 	var senders, upkeep sync.WaitGroup
