@@ -14,7 +14,8 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// clientFlags choose the server, the key and the patience of a client.
+// clientFlags choose the server, the key and the patience of a client. Those of a single
+// send alone are registered by registerOnce.
 type clientFlags struct {
 	keyFile        string
 	baseURL        string
@@ -31,9 +32,12 @@ func (f *clientFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.baseURL, "base-url", "", "`URL` of the API, in place of WHOP_BASE_URL (default "+whop.DefaultBaseURL+")")
 	flags.BoolVar(&f.insecureHTTP, "insecure-http", false, "allow http:// to a host that is not loopback: the key is readable on the way")
 	flags.StringVar(&f.apiVersion, "api-version", "", "`DATE` of the contract, in place of WHOP_API_VERSION, or none for the key's own (default "+whop.DefaultAPIVersion+")")
-	flags.DurationVar(&f.timeout, "timeout", 0, "give up after `TIME`, retries included (default: when the attempts are used up)")
 	flags.DurationVar(&f.attemptTimeout, "attempt-timeout", 30*time.Second, "give up an attempt after `TIME`")
 	flags.IntVar(&f.maxAttempts, "max-attempts", 3, "try `N` times at most, the first time included")
+}
+
+func (f *clientFlags) registerOnce(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.timeout, "timeout", 0, "give up after `TIME`, retries included (default: when the attempts are used up)")
 	flags.BoolVar(&f.atMostOnce, "at-most-once", false, "never try again after an attempt that may have been queued")
 }
 
@@ -81,6 +85,15 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 		}
 	}
 	return opts, nil
+}
+
+// newClient makes one with a limiter.
+func (f *clientFlags) newClient(flags *pflag.FlagSet, limiter whop.Limiter) (*whop.Client, error) {
+	opts, err := f.options(flags)
+	if err != nil {
+		return nil, err
+	}
+	return whop.NewClient(append(opts, whop.WithLimiter(limiter))...)
 }
 
 // hasKey reports whether there is a key to send with.

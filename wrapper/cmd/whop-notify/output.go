@@ -93,9 +93,16 @@ func (f *format) print(cmd *cobra.Command, r result) {
 	if *f == jsonFormat {
 		text = line(r)
 	}
+	writeResult(cmd, text)
+}
+
+// writeResult writes to standard output, and to standard error what cannot be.
+func writeResult(cmd *cobra.Command, texts ...[]byte) {
 	signal.Ignore(syscall.SIGPIPE) // a reader that is gone gives an error too
-	if _, err := cmd.OutOrStdout().Write(text); err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", err, text)
+	for _, text := range texts {
+		if _, err := cmd.OutOrStdout().Write(text); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", err, text)
+		}
 	}
 }
 

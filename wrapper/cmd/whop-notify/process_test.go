@@ -59,6 +59,11 @@ type process struct {
 // start runs the command with nothing of ours in its environment but env.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return startWith(t, "", env, args...)
+}
+
+func startWith(t *testing.T, stdin string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...), t: t, lines: make(chan string, 1000)}
 	p.Env = append([]string{"HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, env...)
 	for _, v := range env {
@@ -66,6 +71,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 			p.secret = key
 		}
 	}
+	p.Stdin = strings.NewReader(stdin)
 	out, err := p.StdoutPipe()
 	require.NoError(t, err)
 	errs, err := p.StderrPipe()
@@ -111,6 +117,13 @@ func (p *process) signal(s os.Signal) {
 	require.NoError(p.t, p.Process.Signal(s))
 }
 
+// kill ends it by SIGKILL, unless it has ended.
+func (p *process) kill() {
+	_ = p.Process.Kill()
+	p.reader.Wait()
+	_ = p.Wait()
+}
+
 // finished is what a process leaves behind.
 type finished struct {
 	code           int
@@ -139,6 +152,11 @@ func (p *process) finish() finished {
 func execute(t *testing.T, env []string, args ...string) finished {
 	t.Helper()
 	return start(t, env, args...).finish()
+}
+
+func executeWith(t *testing.T, stdin string, env []string, args ...string) finished {
+	t.Helper()
+	return startWith(t, stdin, env, args...).finish()
 }
 
 // environment is that of a command that sends to the server.

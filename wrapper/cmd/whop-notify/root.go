@@ -42,7 +42,7 @@ Exit codes:
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err, hintOnFlag(err)) })
-	root.AddCommand(newSend(), newServe(), newDemo())
+	root.AddCommand(newSend(), newBatch(), newEnqueue(), newWork(), newDead(), newServe(), newDemo())
 	strict(root)
 	return root
 }

@@ -78,16 +78,17 @@ apply is left out. Wrong usage (exit code 2) gives no result.`,
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each attempt on standard error")
 	f.client.register(flags)
-	f.complete(cmd)
+	f.client.registerOnce(flags)
+	completeFlags(cmd)
 	return cmd
 }
 
-// complete keeps the shell from offering file names where none belong.
-func (f *sendFlags) complete(cmd *cobra.Command) {
+// completeFlags keeps the shell from offering file names where none belong.
+func completeFlags(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		complete := cobra.NoFileCompletions
 		switch flag.Name {
-		case "api-key-file":
+		case "api-key-file", "state", "nats-creds", "nats-ca", "nats-cert", "nats-key":
 			return
 		case "output":
 			complete = cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)

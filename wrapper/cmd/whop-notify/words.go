@@ -41,7 +41,9 @@ var fromGo = strings.NewReplacer(
 // never what a server said.
 func inTermsOfFlags(err error) string {
 	text := err.Error()
-	if _, answered := errors.AsType[*whop.APIError](err); !answered {
+	_, answered := errors.AsType[*whop.APIError](err)
+	_, ofLine := errors.AsType[*lineError](err) // which has the names of the API
+	if !answered && !ofLine {
 		text = fromGo.Replace(text)
 	}
 	return printable(strings.ReplaceAll(strings.TrimPrefix(text, "whop: "), "\nwhop: ", "\n"))

@@ -1,0 +1,282 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// content is the text by which a test knows a notification again.
+func content(i int) string { return fmt.Sprintf("Invoice %d is paid", i) }
+
+// fileOf has n notifications; every third has a key of its own.
+func fileOf(t *testing.T, n int) string {
+	t.Helper()
+	var b strings.Builder
+	for i := range n {
+		own := ""
+		if i%3 == 0 {
+			own = fmt.Sprintf(`,"idempotency_key":"invoice-%d"`, i)
+		}
+		fmt.Fprintf(&b, `{"company_id":"biz_1","title":"Paid","content":%q%s}`+"\n", content(i), own)
+	}
+	name := filepath.Join(t.TempDir(), "paid.ndjson")
+	require.NoError(t, os.WriteFile(name, []byte(b.String()), 0o600))
+	return name
+}
+
+// delivered counts how often Whop would have delivered each content.
+func delivered(t *testing.T, server *whoptest.Server) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, r := range server.Queued() {
+		var n struct{ Content string }
+		require.NoError(t, json.Unmarshal(r.Body, &n))
+		counts[n.Content]++
+	}
+	return counts
+}
+
+func onceEach(t *testing.T, server *whoptest.Server, n int) {
+	t.Helper()
+	counts := delivered(t, server)
+	require.Len(t, counts, n)
+	for content, times := range counts {
+		require.Equal(t, 1, times, content)
+	}
+}
+
+// deadResult is what --output json promises of a dead letter.
+type deadResult struct {
+	ID             uint64
+	Line           uint64
+	Outcome        string
+	IdempotencyKey string `json:"idempotency_key"`
+	Reason         string
+	Notification   struct{ Content string }
+	FirstAttempt   *time.Time `json:"first_attempt"`
+}
+
+// summary is what --output json promises of a batch.
+type summary struct {
+	Notifications, Queued, Rejected, Unknown int
+	NotSent                                  int `json:"not_sent"`
+	ToGo                                     int `json:"to_go"`
+	Done                                     bool
+}
+
+func parseBatch(t *testing.T, stdout string) (letters []deadResult, s summary) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	for _, line := range lines[:len(lines)-1] {
+		letters = append(letters, parseAs[deadResult](t, line))
+	}
+	return letters, parseAs[summary](t, lines[len(lines)-1])
+}
+
+func parseAs[T any](t *testing.T, line string) (v T) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(line), &v), line)
+	return v
+}
+
+func TestBatchSendsEveryLineOnce(t *testing.T) {
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 100)
+	f := execute(t, environment(server), "batch", file, "--rate-limit", "0")
+	require.Zero(t, f.code, f.stderr)
+	require.Equal(t, "all queued: Whop has taken 100 of 100 notifications for delivery\n", f.stdout)
+	require.Empty(t, f.stderr)
+	onceEach(t, server, 100)
+
+	// A batch that is done stays done, and does not need its file.
+	require.NoError(t, os.Remove(file))
+	f = execute(t, environment(server), "batch", file)
+	require.Zero(t, f.code, f.stderr)
+	require.Equal(t, "all queued: Whop has taken 100 of 100 notifications for delivery\n", f.stdout)
+	require.Len(t, server.Requests(), 100)
+}
+
+func TestBatchTellsWhatFailed(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		switch r.IdempotencyKey {
+		case "invoice-3":
+			return whoptest.Error(422, "", "Verify first.")
+		case "invoice-6":
+			return whoptest.Error(500, "", "No.").WithHeader("X-Should-Retry", "false")
+		}
+		return whoptest.Serve()
+	})
+	file := fileOf(t, 10)
+	f := execute(t, environment(server), "batch", file, "--rate-limit", "0", "--output", "json")
+	require.Equal(t, 3, f.code, f.stderr)
+	letters, s := parseBatch(t, f.stdout)
+	require.Equal(t, summary{Notifications: 10, Queued: 8, Rejected: 1, Unknown: 1, Done: true}, s)
+	byKey := map[string]deadResult{}
+	for _, l := range letters {
+		byKey[l.IdempotencyKey] = l
+	}
+	refused := byKey["invoice-3"]
+	require.Equal(t, "rejected", refused.Outcome)
+	require.EqualValues(t, 4, refused.Line)
+	require.Equal(t, content(3), refused.Notification.Content)
+	require.Contains(t, refused.Reason, "Verify first.")
+	require.Nil(t, refused.FirstAttempt)
+	require.Equal(t, "unknown", byKey["invoice-6"].Outcome)
+	require.NotNil(t, byKey["invoice-6"].FirstAttempt)
+	state := file + ".state"
+	require.Contains(t, f.stderr, "whop-notify dead list --state "+state)
+
+	// The dead letters, one by one.
+	list := execute(t, nil, "dead", "list", "--state", state)
+	require.Zero(t, list.code, list.stderr)
+	require.Equal(t, 3, strings.Count(list.stdout, "\n"))
+	require.Contains(t, list.stdout, "invoice-3")
+	id := fmt.Sprint(refused.ID)
+	show := execute(t, nil, "dead", "show", id, "--state", state)
+	require.Zero(t, show.code)
+	require.Contains(t, show.stdout, "outcome          rejected\n")
+	require.Contains(t, show.stdout, `"content":"Invoice 3 is paid"`)
+	drop := execute(t, nil, "dead", "drop", id, "--state", state)
+	require.Equal(t, finished{0, "dead letter " + id + ": dropped\n", ""}, drop)
+	drop = execute(t, nil, "dead", "drop", id, "--state", state)
+	require.Equal(t, 1, drop.code)
+	require.Contains(t, drop.stderr, "no such dead letter: "+id)
+
+	// The one in doubt is retried under its key.
+	server.ScriptFunc(nil)
+	retry := execute(t, nil, "dead", "retry", "--all", "--state", state, "--output", "json")
+	require.Zero(t, retry.code)
+	require.Contains(t, retry.stdout, `"settled":"retried","idempotency_key":"invoice-6"`)
+	f = execute(t, environment(server), "batch", file, "--output", "json")
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 9)
+	require.Empty(t, execute(t, nil, "dead", "list", "--state", state).stdout)
+}
+
+func TestBatchChecksEverythingFirst(t *testing.T) {
+	server := whoptest.NewServer(t)
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.ndjson")
+	require.NoError(t, os.WriteFile(bad, []byte(`{"company_id":"biz_1","title":"T","content":"C"}`+"\n"+`{"company_id":"biz_1","title":"T"}`+"\n"), 0o600))
+	good := fileOf(t, 1)
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no file":         {nil, "no file given"},
+		"two files":       {[]string{good, bad}, "one file at a time"},
+		"not there":       {[]string{filepath.Join(dir, "gone")}, "no such file"},
+		"a directory":     {[]string{dir}, "is a directory"},
+		"bad line":        {[]string{bad}, "line 2: content: is required and blank"},
+		"stdin, no state": {[]string{"-"}, "--state DIR is required"},
+		"concurrency":     {[]string{good, "--concurrency", "0"}, "--concurrency 0 is under 1"},
+		"rate limit":      {[]string{good, "--rate-limit", "-1"}, "--rate-limit -1 is negative"},
+		"base URL":        {[]string{good, "--base-url", "http://example.com"}, "--insecure-http"},
+		"at most once":    {[]string{good, "--at-most-once"}, "unknown flag"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := execute(t, environment(server), append([]string{"batch"}, c.args...)...)
+			require.Equal(t, 2, f.code, f.stderr)
+			require.Contains(t, f.stderr, c.says)
+			require.Empty(t, f.stdout)
+			require.Empty(t, server.Requests())
+		})
+	}
+	t.Run("no key", func(t *testing.T) {
+		f := execute(t, nil, "batch", good)
+		require.Equal(t, 2, f.code)
+		require.Contains(t, f.stderr, "no API key")
+	})
+	t.Cleanup(func() {
+		require.NoDirExists(t, bad+".state", "nothing is left behind")
+		require.NoDirExists(t, good+".state", "nothing is left behind")
+	})
+}
+
+func TestBatchFromStandardInput(t *testing.T) {
+	server := whoptest.NewServer(t)
+	file, err := os.ReadFile(fileOf(t, 20))
+	require.NoError(t, err)
+	state := filepath.Join(t.TempDir(), "state")
+	env := environment(server)
+	bad := executeWith(t, "x\n", env, "batch", "-", "--state", state, "--rate-limit", "0")
+	require.Equal(t, 2, bad.code)
+	require.Contains(t, bad.stderr, "line 1: not valid JSON")
+	f := executeWith(t, string(file), env, "batch", "-", "--state", state, "--rate-limit", "0")
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 20)
+	f = execute(t, env, "batch", "-", "--state", state)
+	require.Zero(t, f.code, f.stderr)
+	require.NoFileExists(t, filepath.Join(state, "input.ndjson"))
+	onceEach(t, server, 20)
+}
+
+func TestBatchOfAnotherFileNeedsAnotherState(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Stall() })
+	file, other := fileOf(t, 300), fileOf(t, 301)
+	state := file + ".state"
+	p := start(t, environment(server), "batch", file)
+	require.Eventually(t, func() bool { return len(server.Requests()) > 0 }, patience, time.Millisecond)
+
+	busy := execute(t, environment(server), "batch", file)
+	require.Equal(t, 1, busy.code)
+	require.Contains(t, busy.stderr, "another process is at work on "+state)
+	p.kill()
+	content, err := os.ReadFile(filepath.Join(state, "batch.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(state, "batch.json"), []byte(strings.Replace(string(content), `"queued":true`, `"queued":false`, 1)), 0o600))
+
+	f := execute(t, environment(server), "batch", other, "--state", state)
+	require.Equal(t, 2, f.code)
+	require.Contains(t, f.stderr, "not the file that the batch in "+state+" was begun with")
+	require.NoError(t, os.WriteFile(filepath.Join(state, "batch.json"), []byte("{}"), 0o600))
+	f = execute(t, environment(server), "batch", file)
+	require.Equal(t, 2, f.code)
+	require.Contains(t, f.stderr, "is not the state of a batch")
+}
+
+func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 30)
+	f := execute(t, []string{"WHOP_BASE_URL=" + server.URL(), "WHOP_API_KEY=wrong"}, "batch", file, "--rate-limit", "0")
+	require.Equal(t, 1, f.code)
+	require.Contains(t, f.stderr, "401 Unauthorized")
+	require.Contains(t, f.stderr, "Nothing is lost: correct the key")
+	f = execute(t, environment(server), "batch", file, "--rate-limit", "0")
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 30)
+}
+
+func TestBatchGoesOnAfterASignal(t *testing.T) {
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 200)
+	p := start(t, environment(server), "batch", file, "--output", "json")
+	require.Eventually(t, func() bool { return len(server.Queued()) > 15 }, patience, time.Millisecond)
+	p.signal(syscall.SIGINT)
+	f := p.finish()
+	require.Equal(t, 1, f.code)
+	require.Contains(t, f.stderr, "interrupted, with ")
+	require.Contains(t, f.stderr, "run the same command again")
+	_, s := parseBatch(t, f.stdout)
+	require.False(t, s.Done)
+	require.Equal(t, 200, s.Queued+s.ToGo)
+	require.Equal(t, len(server.Queued()), s.Queued)
+
+	f = execute(t, environment(server), "batch", file, "--rate-limit", "0")
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 200)
+	require.Len(t, server.Requests(), 200, "what was in flight had come to its end")
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// enqueueFlags are those of the command enqueue.
+type enqueueFlags struct {
+	server natsFlags
+	run    string
+	output format
+}
+
+func newEnqueue() *cobra.Command {
+	f := &enqueueFlags{output: textFormat}
+	cmd := &cobra.Command{
+		Use:   "enqueue FILE|- --nats URL",
+		Short: "Put the notifications of a file into a queue on a NATS server",
+		Long: `Put the notifications of a file of newline-delimited JSON, or of standard input (-), into a
+queue on a NATS server with JetStream, for "whop-notify work" to send. Each line is the body
+that Whop's API takes, optionally with "idempotency_key" among its fields. Every line is
+checked before the first is queued.
+
+It is safe to repeat within 24 hours: a line without a key of its own gets one made from
+the content of the file and its number, and the queue takes a key once. To send the same
+file on purpose twice within a day, give the second run a name with --run.`,
+		Example: `  export NATS_URL=nats://127.0.0.1:4222
+  whop-notify enqueue paid.ndjson
+
+  # The same again on the same day, on purpose
+  whop-notify enqueue paid.ndjson --run second-reminder`,
+		Args: fileArgument,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.enqueue(cmd, args[0]) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	f.server.register(flags)
+	flags.StringVar(&f.run, "run", "", "`NAME` of this run, from which the keys of the lines without one are made (default: from the file's content)")
+	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
+	completeFlags(cmd)
+	return cmd
+}
+
+const maxRun = 200 // bytes, so that key and number fit into Whop's 255
+
+func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
+	if err := errors.Join(f.server.check(), checkSwallowed(cmd.Flags())); err != nil {
+		return usageError(err, "")
+	}
+	if len(f.run) > maxRun {
+		return usageError(fmt.Errorf("--run has %d bytes, over %d", len(f.run), maxRun), "")
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	in, err := openTwice(file, cmd.InOrStdin())
+	if err != nil {
+		return usageError(err, "")
+	}
+	defer in.Close()
+	m, err := check(in)
+	if err != nil {
+		return usageError(err, "")
+	}
+	if f.run == "" {
+		f.run = m.Sum[:32]
+	}
+	q, closeQueue, err := f.server.open(ctx, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return &exitError{code: exitNot, err: err, hint: "Nothing was queued."}
+	}
+	defer closeQueue()
+	if _, err := in.Seek(0, io.SeekStart); err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	sums, err := f.enqueueAll(ctx, cmd, q, in, m)
+	if f.output == jsonFormat {
+		writeResult(cmd, line(sums))
+	} else {
+		writeResult(cmd, fmt.Appendf(nil, "enqueued: %d of %d notifications; %d were in the queue already\n", sums.Enqueued, sums.Notifications, sums.Duplicates))
+	}
+	if sums.Duplicates > 0 && sums.Duplicates == sums.Notifications {
+		fmt.Fprintln(cmd.ErrOrStderr(), "All of them came within the last 24 hours. To send them once more, give --run NAME.")
+	}
+	switch {
+	case errors.Is(err, errChanged):
+		return &exitError{code: exitNot, err: err}
+	case err != nil || sums.Failed > 0:
+		if err == nil {
+			err = fmt.Errorf("%d notifications are not in the queue for certain", sums.Failed)
+		}
+		return &exitError{code: exitNot, err: err, hint: "Run the same command again within 24 hours: what is in the queue is not queued twice."}
+	}
+	return nil
+}
+
+// enqueueSums is what became of the lines.
+type enqueueSums struct {
+	Notifications int `json:"notifications"`
+	Enqueued      int `json:"enqueued"`
+	Duplicates    int `json:"duplicates"`
+	Failed        int `json:"failed"`
+}
+
+func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *queue.Queue, in io.Reader, m manifest) (enqueueSums, error) {
+	sums := enqueueSums{Notifications: m.Notifications}
+	var numbers []int // of the lines that wait for their ticket
+	var passErr error
+	all := func(yield func(whop.Notification) bool) {
+		passErr = pass(in, m, f.run, func(number int, n whop.Notification) error {
+			numbers = append(numbers, number)
+			if !yield(n) {
+				return errStopped
+			}
+			return nil
+		})
+	}
+	for ticket, err := range q.EnqueueAll(ctx, all) {
+		number := numbers[0]
+		numbers = numbers[1:]
+		switch {
+		case err != nil:
+			if sums.Failed++; sums.Failed <= maxComplaints {
+				fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: %s\n", printable((&lineError{number, err}).Error()))
+			}
+		case ticket.Duplicate:
+			sums.Duplicates++
+		default:
+			sums.Enqueued++
+		}
+	}
+	if ctx.Err() != nil {
+		return sums, context.Cause(ctx)
+	}
+	return sums, passErr
+}
+
+var errStopped = errors.New("stopped")
+
+// openTwice opens a file that can be read twice: standard input is copied into one that
+// goes when it is closed.
+func openTwice(name string, stdin io.Reader) (*os.File, error) {
+	if name != "-" {
+		return os.Open(name)
+	}
+	f, err := os.CreateTemp("", "whop-notify-*.ndjson")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(f.Name()) // where the system can, it stays readable
+	if _, err := io.Copy(f, stdin); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return f, err
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// FuzzParseLine reads lines as they come from anybody. What passes is a valid notification,
+// and says the same as the line: nothing is dropped, no audience is widened.
+func FuzzParseLine(f *testing.F) {
+	for _, line := range []string{
+		`{"company_id":"biz_1","title":"T","content":"C"}`,
+		`{"company_id":"biz_1","title":"T","content":"C","idempotency_key":"k"}`,
+		`{"idempotency_key":"k","experience_id":"exp_1","title":"T","content":"C","user_ids":["user_1"]}`,
+		`{"idempotency\u005fkey":"k","company_id":"biz_1","title":"T","content":"C","user_ids":[]}`,
+		`{"idempotency_key":"k","idempotency_key":"l","company_id":"biz_1","title":"T","content":"C"}`,
+		`{"idempotency_key":7}`, `{"idempotency_key":null,"company_id":"biz_1","title":"T","content":"C"}`,
+		`[{"idempotency_key":"k"}]`, `{"company_id":"biz_1","title":"T","title":"idempotency","content":"C"}`, ``, `null`,
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		n, err := parseLine([]byte(line))
+		if err != nil {
+			require.ErrorIs(t, err, whop.ErrInvalidNotification)
+			return
+		}
+		require.NoError(t, n.Validate())
+		var want map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &want))
+		if key, ok := want[keyField].(string); ok {
+			require.Equal(t, key, n.IdempotencyKey())
+		} else {
+			require.Empty(t, n.IdempotencyKey())
+		}
+		delete(want, keyField)
+		for name, value := range want { // absent, null and empty are the same
+			if value == nil || value == "" {
+				delete(want, name)
+			}
+		}
+		body, err := n.MarshalJSON()
+		require.NoError(t, err)
+		var have map[string]any
+		require.NoError(t, json.Unmarshal(body, &have))
+		require.Equal(t, want, have)
+	})
+}
+
+func TestCheckNamesEveryBadLine(t *testing.T) {
+	const good = `{"company_id":"biz_1","title":"T","content":"C","idempotency_key":%q}` + "\n"
+	_, err := check(strings.NewReader(fmt.Sprintf(good, "a") + "\n" + // line 2 is blank
+		`{"company_id":"biz_1","content":"C"}` + "\n" +
+		`{"company_id":"biz_1","title":"T","content":"C","colour":"red"}` + "\n" +
+		"not JSON\n" +
+		fmt.Sprintf(good, "a") +
+		fmt.Sprintf(good, "b") +
+		`{"company_id":"biz_1","title":"T","content":"C","idempotency_key":7}` + "\n" +
+		`{"company_id":"biz_1","title":"T","content":"C","user_ids":[]}`))
+	require.EqualError(t, err, strings.Join([]string{
+		"line 3: title: is required and blank",
+		"line 4: colour: unknown field",
+		"line 5: not valid JSON",
+		"line 6: idempotency_key: is that of line 1",
+		"line 8: idempotency_key: must be a string",
+		"line 9: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody",
+	}, "\n"))
+
+	_, err = check(strings.NewReader(strings.Repeat("x\n", 1000)))
+	require.Equal(t, maxComplaints+1, strings.Count(err.Error(), "\n")+1)
+	require.ErrorContains(t, err, "and 980 more lines")
+
+	_, err = check(io.MultiReader(strings.NewReader("\n\n"), strings.NewReader(strings.Repeat("x", maxLine+1))))
+	require.EqualError(t, err, fmt.Sprintf("line 3: is longer than %d bytes", maxLine))
+
+	broken := errors.New("disk on fire")
+	_, err = check(io.MultiReader(strings.NewReader("x\n"), failingReader{broken}))
+	require.ErrorIs(t, err, broken)
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+// Line ends and marks of other systems are no faults.
+func TestPassGivesKeysByLine(t *testing.T) {
+	const file = "\ufeff" + `{"company_id":"biz_1","title":"T","content":"1"}` + "\r\n\r\n" +
+		`{"company_id":"biz_1","title":"T","content":"2","idempotency_key":"own"}` + "\r\n" +
+		`{"company_id":"biz_1","title":"T","content":"3"}`
+	m, err := check(strings.NewReader(file))
+	require.NoError(t, err)
+	require.Equal(t, 3, m.Notifications)
+	var keys []string
+	require.NoError(t, pass(strings.NewReader(file), m, "run", func(number int, n whop.Notification) error {
+		keys = append(keys, fmt.Sprint(number, " ", n.IdempotencyKey()))
+		return nil
+	}))
+	require.Equal(t, []string{"1 run-1", "3 own", "4 run-4"}, keys)
+
+	changed := strings.Replace(file, `"3"`, `"4"`, 1)
+	require.ErrorIs(t, pass(strings.NewReader(changed), m, "run", func(int, whop.Notification) error { return nil }), errChanged)
+	require.ErrorIs(t, pass(bytes.NewReader([]byte("x")), m, "run", nil), errChanged)
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// meter measures how fast a number grows, over the last while.
+type meter struct {
+	samples []sample // oldest first
+}
+
+type sample struct {
+	at    time.Time
+	count int
+}
+
+const meterWindow = 20 * time.Second
+
+func (m *meter) add(at time.Time, count int) {
+	m.samples = append(m.samples, sample{at, count})
+	for len(m.samples) > 2 && at.Sub(m.samples[1].at) >= meterWindow {
+		m.samples = m.samples[1:]
+	}
+}
+
+// rate is per second, 0 if it is not known yet.
+func (m *meter) rate() float64 {
+	if len(m.samples) < 2 {
+		return 0
+	}
+	first, last := m.samples[0], m.samples[len(m.samples)-1]
+	return float64(last.count-first.count) / max(last.at.Sub(first.at).Seconds(), 0.001)
+}
+
+// pace is "9.7/s, 4m10s left", as far as it is known.
+func (m *meter) pace(toGo int) string {
+	rate := m.rate()
+	parts := []string{fmt.Sprintf("%.1f/s", rate)}
+	if rate > 0 && toGo > 0 {
+		left := time.Duration(float64(toGo) / rate * float64(time.Second))
+		parts = append(parts, max(left.Round(time.Second), time.Second).String()+" left")
+	}
+	return strings.Join(parts, ", ")
+}

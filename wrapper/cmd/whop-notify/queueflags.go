@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/pflag"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// natsFlags choose a queue on a NATS server.
+type natsFlags struct {
+	url, creds    string
+	ca, cert, key string
+	name          string
+	replicas      int
+}
+
+func (f *natsFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.url, "nats", "", "`URL` of the NATS server, in place of NATS_URL, as in nats://127.0.0.1:4222 or tls://...")
+	flags.StringVar(&f.creds, "nats-creds", "", "`FILE` with NATS credentials, in place of NATS_CREDS")
+	flags.StringVar(&f.ca, "nats-ca", "", "`FILE` with the certificates to trust, in place of the system's")
+	flags.StringVar(&f.cert, "nats-cert", "", "`FILE` with a client certificate, with --nats-key")
+	flags.StringVar(&f.key, "nats-key", "", "`FILE` with its private key")
+	flags.StringVar(&f.name, "queue", "whop-notify", "`NAME` of the queue; each API key needs one of its own")
+	flags.IntVar(&f.replicas, "replicas", 1, "keep each notification on `N` servers of the cluster, where the queue is new")
+}
+
+// address is the URL of the flag or the environment.
+func (f *natsFlags) address() (string, error) {
+	if f.url == "" {
+		if address := os.Getenv("NATS_URL"); address != "" {
+			return address, nil
+		}
+		return "", errors.New("no NATS server: give --nats URL, or set NATS_URL")
+	}
+	if u, err := url.Parse(f.url); err == nil && u.User != nil {
+		return "", errors.New("--nats has credentials in it, which show in ps: put the URL into NATS_URL, or give --nats-creds FILE")
+	}
+	return f.url, nil
+}
+
+func (f *natsFlags) check() error {
+	if _, err := f.address(); err != nil {
+		return err
+	}
+	if (f.cert == "") != (f.key == "") {
+		return errors.New("--nats-cert and --nats-key go together")
+	}
+	return nil
+}
+
+// open connects, and opens the queue. The function it gives closes the connection.
+func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue.Option) (*queue.Queue, func(), error) {
+	address, err := f.address()
+	if err != nil {
+		return nil, nil, err
+	}
+	connect := []nats.Option{
+		nats.Name("whop-notify"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(time.Second),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			logger.Warn("NATS", "error", err)
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				logger.Warn("lost the NATS server, will connect again", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			logger.Info("connected to the NATS server again", "server", nc.ConnectedServerName())
+		}),
+	}
+	if creds := f.creds; creds != "" || os.Getenv("NATS_CREDS") != "" {
+		if creds == "" {
+			creds = os.Getenv("NATS_CREDS")
+		}
+		connect = append(connect, nats.UserCredentials(creds))
+	}
+	if f.ca != "" {
+		connect = append(connect, nats.RootCAs(f.ca))
+	}
+	if f.cert != "" {
+		connect = append(connect, nats.ClientCert(f.cert, f.key))
+	}
+	nc, err := nats.Connect(address, connect...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the NATS server: %w", err)
+	}
+	q, err := openQueue(ctx, nc, append([]queue.Option{queue.WithName(f.name), queue.WithReplicas(f.replicas)}, opts...)...)
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return q, nc.Close, nil
+}
+
+func openQueue(ctx context.Context, nc *nats.Conn, opts ...queue.Option) (*queue.Queue, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer from the NATS server within 15 s: does it have JetStream?"))
+	defer cancel()
+	q, err := queue.Open(ctx, nc, opts...)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
+	}
+	return q, err
+}
+
+// openState opens the queue in the state directory of a batch.
+func openState(ctx context.Context, dir string, opts ...queue.Option) (*queue.Queue, func(), error) {
+	nc, stop, err := queue.Embedded(filepath.Join(dir, "queue"))
+	if errors.Is(err, queue.ErrInUse) {
+		return nil, nil, fmt.Errorf("another process is at work on %s; wait for it, or stop it", dir)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := openQueue(ctx, nc, opts...)
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return q, func() { _ = stop() }, nil
+}

@@ -1,0 +1,128 @@
+package main_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+func TestEnqueueAndWorkOverNATS(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	hub := startNATS(t)
+	file := fileOf(t, 50)
+	env := append(environment(server), "NATS_URL="+hub.url())
+	q := hub.open()
+
+	f := execute(t, env, "enqueue", file)
+	require.Equal(t, finished{0, "enqueued: 50 of 50 notifications; 0 were in the queue already\n", ""}, f)
+	f = execute(t, env, "enqueue", file, "--output", "json")
+	require.Zero(t, f.code)
+	require.Equal(t, `{"notifications":50,"enqueued":0,"duplicates":50,"failed":0}`+"\n", f.stdout)
+	require.Contains(t, f.stderr, "To send them once more, give --run NAME.")
+
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		if r.IdempotencyKey == "invoice-3" {
+			return whoptest.Error(422, "", "Verify first.")
+		}
+		return whoptest.Serve()
+	})
+	p := start(t, env, "work", "--rate-limit", "0")
+	p.await("msg=working")
+	require.Equal(t, queue.Stats{Sent: 49, Dead: 1}, settled(t, q, patience))
+	p.await("now a dead letter")
+	p.signal(syscall.SIGTERM)
+	f = p.finish()
+	require.Zero(t, f.code, f.stderr)
+	require.Empty(t, f.stdout)
+	onceEach(t, server, 49)
+
+	list := execute(t, []string{"NATS_URL=" + hub.url()}, "dead", "list", "--output", "json")
+	require.Zero(t, list.code)
+	require.Equal(t, "invoice-3", parseAs[deadResult](t, list.stdout).IdempotencyKey)
+
+	// On purpose again: only the lines without a key of their own are new.
+	f = executeWith(t, `{"company_id":"biz_1","title":"Paid","content":"Again"}`, env, "enqueue", "-", "--run", "second")
+	require.Zero(t, f.code, f.stderr)
+	p = start(t, env, "work", "--rate-limit", "0")
+	settled(t, q, patience)
+	require.Equal(t, 1, delivered(t, server)["Again"])
+	p.signal(syscall.SIGINT)
+	require.Zero(t, p.finish().code)
+}
+
+// A key that came with another text is not dropped in silence.
+func TestEnqueueNamesTheLineWhoseKeyIsTaken(t *testing.T) {
+	t.Parallel()
+	hub := startNATS(t)
+	hub.open()
+	const line = `{"company_id":"biz_1","title":"Paid","content":%q,"idempotency_key":"k"}`
+	f := executeWith(t, fmt.Sprintf(line, "one"), nil, "enqueue", "-", "--nats", hub.url())
+	require.Zero(t, f.code, f.stderr)
+	f = executeWith(t, "\n"+fmt.Sprintf(line, "two"), nil, "enqueue", "-", "--nats", hub.url())
+	require.Equal(t, 1, f.code)
+	require.Contains(t, f.stderr, `line 2: queue: the key "k" came with another notification`)
+}
+
+func TestWorkEndsWithAWrongKey(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	hub := startNATS(t)
+	q := hub.open()
+	require.Zero(t, execute(t, nil, "enqueue", fileOf(t, 20), "--nats", hub.url()).code)
+	f := execute(t, []string{"WHOP_BASE_URL=" + server.URL(), "WHOP_API_KEY=wrong"}, "work", "--nats", hub.url(), "--rate-limit", "0")
+	require.Equal(t, 1, f.code)
+	require.Contains(t, f.stderr, "401 Unauthorized")
+	require.Contains(t, f.stderr, "Nothing is lost")
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 20, stats.Waiting+stats.InFlight)
+}
+
+// Four processes together keep one budget, in every 60 s, as Whop would count.
+func TestWorkersShareOneBudget(t *testing.T) {
+	t.Parallel()
+	const budget, processes = 180, 4
+	server := whoptest.NewServer(t)
+	hub := startNATS(t)
+	hub.open()
+	require.Zero(t, execute(t, nil, "enqueue", fileOf(t, 1000), "--nats", hub.url()).code)
+	var workers []*process
+	for range processes {
+		workers = append(workers, start(t, environment(server), "work", "--nats", hub.url(), "--rate-limit", fmt.Sprint(budget)))
+	}
+	begin := time.Now()
+	time.Sleep(75 * time.Second)
+	for _, p := range workers {
+		p.signal(syscall.SIGTERM)
+	}
+	agents := 0
+	for _, p := range workers {
+		f := p.finish()
+		require.Zero(t, f.code, f.stderr)
+		agents += strings.Count(f.stderr, "msg=working")
+	}
+	require.Equal(t, processes, agents)
+
+	requests := server.Requests()
+	most := 0
+	for i, first := range requests {
+		n := 0
+		for _, r := range requests[i:] {
+			if r.Time.Sub(first.Time) <= time.Minute {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	t.Logf("%d requests in %v, at most %d in any 60 s", len(requests), time.Since(begin).Round(time.Second), most)
+	require.LessOrEqual(t, most, budget)
+	require.Greater(t, most, budget*9/10, "the budget is used")
+}
