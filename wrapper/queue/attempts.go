@@ -54,7 +54,7 @@ type mark struct {
 }
 
 func (q *Queue) newAttemptLog(kv jetstream.KeyValue) *attemptLog {
-	return &attemptLog{kv: kv, sync: q.sync, now: q.now, worker: uuid.NewString()}
+	return &attemptLog{kv: kv, sync: q.Sync, now: q.now, worker: uuid.NewString()}
 }
 
 // reach makes sure that it is written down, before it returns nil, that the notification

@@ -2,10 +2,12 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -74,4 +76,52 @@ func BenchmarkQueue(b *testing.B) {
 	b.ReportMetric(float64(n*b.N)/took[0].Seconds(), "SendAll/s")
 	b.ReportMetric(float64(n*b.N)/took[1].Seconds(), "queue/s")
 	b.ReportMetric(took[0].Seconds()/took[1].Seconds(), "of-SendAll")
+}
+
+// BenchmarkWaiting gives what a notification that waits takes of the heap, server included.
+// With keys of their own it is the server's index of message ids, for a day; with positions
+// there is none.
+func BenchmarkWaiting(b *testing.B) {
+	heap := func() float64 {
+		for range 3 { // for what pools keep as well
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for name, enqueue := range map[string]func(q *queue.Queue, n int){
+		"keys": func(q *queue.Queue, n int) {
+			for _, err := range q.EnqueueAll(b.Context(), func(yield func(whop.Notification) bool) {
+				for range n {
+					if !yield(paid) {
+						return
+					}
+				}
+			}) {
+				require.NoError(b, err)
+			}
+		},
+		"positions": func(q *queue.Queue, n int) {
+			for i := range n {
+				_, err := q.EnqueueAt(b.Context(), paid, uint64(i+1))
+				require.NoError(b, err)
+			}
+		},
+	} {
+		for _, n := range []int{1000, 100_000, 1_000_000} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					before := heap()
+					q := newQueue(b)
+					enqueue(q, n)
+					time.Sleep(30 * time.Second) // until the server gives its caches back
+					after := heap()
+					b.ReportMetric((after-before)/(1<<20), "MiB-heap")
+					b.ReportMetric((after-before)/float64(n), "B-each")
+					runtime.KeepAlive(q)
+				}
+			})
+		}
+	}
 }

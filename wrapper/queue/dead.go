@@ -163,7 +163,7 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	// Known by the dead letter, not by the key, which the queue still remembers.
 	ack, err := q.js.PublishMsg(ctx, it.message(q.plainSubject(), fmt.Sprintf("dead letter %d", id)))
 	if err == nil {
-		err = q.sync(ctx)
+		err = q.Sync(ctx)
 	}
 	if err != nil {
 		return Ticket{}, fmt.Errorf("queue: not certain that dead letter %d is in the queue again; to retry it once more is safe: %w", id, err)

@@ -236,7 +236,7 @@ func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason err
 	}
 	ack, err := d.js.PublishMsg(ctx, d.deadMessage(outcome, reason, first))
 	if err == nil {
-		err = d.sync(ctx)
+		err = d.Sync(ctx)
 	}
 	if err != nil {
 		d.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))

@@ -28,30 +28,21 @@ type Ticket struct {
 //
 // An invalid notification gives a [*whop.ValidationError]. After any other error it may be in
 // the queue or not: enqueue it again under the key of the ticket, which is set also then.
-func (q *Queue) Enqueue(ctx context.Context, n whop.Notification) (Ticket, error) {
-	return q.enqueueOne(ctx, n, 0)
+func (q *Queue) Enqueue(ctx context.Context, n whop.Notification) (ticket Ticket, err error) {
+	q.finishAll(ctx, []enqueueing{q.begin(n)}, func(t Ticket, e error) bool {
+		ticket, err = t, e
+		return true
+	})
+	return ticket, err
 }
 
-// EnqueueAt is Enqueue for a sole producer that goes through a file or log in order, and
-// keeps the position, from 1, with the notification. After a crash [Queue.Position] says
-// how far it came, exactly: behind that it goes on.
-func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uint64) (Ticket, error) {
-	if position == 0 {
-		return Ticket{}, errors.New("queue: EnqueueAt: positions begin with 1")
+// Sync returns nil once all that was enqueued on an embedded server is on the disk. A server
+// elsewhere has its own setting for that, and Sync does nothing.
+func (q *Queue) Sync(ctx context.Context) error {
+	if d, ok := q.js.Conn().Opts.InProcessServer.(*disk); ok {
+		return d.sync(ctx)
 	}
-	return q.enqueueOne(ctx, n, position)
-}
-
-// Position is that of the last notification of [Queue.EnqueueAt], 0 if there was none.
-func (q *Queue) Position(ctx context.Context) (uint64, error) {
-	last, err := q.stream.GetLastMsgForSubject(ctx, q.numberedSubject())
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("queue: reading the last position: %w", err)
-	}
-	return positionOf(last.Header), nil
+	return nil
 }
 
 // enqueueWindow is how many notifications EnqueueAll enqueues in one go.
@@ -68,7 +59,7 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 			if ctx.Err() != nil {
 				break
 			}
-			if window = append(window, q.begin(n, 0)); len(window) < enqueueWindow {
+			if window = append(window, q.begin(n)); len(window) < enqueueWindow {
 				continue
 			}
 			if !q.finishAll(ctx, window, yield) {
@@ -80,15 +71,6 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 	}
 }
 
-func (q *Queue) enqueueOne(ctx context.Context, n whop.Notification, position uint64) (ticket Ticket, err error) {
-	one := []enqueueing{q.begin(n, position)}
-	q.finishAll(ctx, one, func(t Ticket, e error) bool {
-		ticket, err = t, e
-		return true
-	})
-	return ticket, err
-}
-
 // enqueueing is a notification that is on its way into the queue.
 type enqueueing struct {
 	item   item
@@ -97,26 +79,32 @@ type enqueueing struct {
 }
 
 // begin sends a notification to the server.
-func (q *Queue) begin(n whop.Notification, position uint64) enqueueing {
-	e := enqueueing{item: item{key: n.IdempotencyKey(), position: position}}
-	if e.item.body, e.err = n.MarshalJSON(); e.err != nil {
+func (q *Queue) begin(n whop.Notification) (e enqueueing) {
+	if e.item, e.err = newItem(n); e.err != nil {
 		return e
 	}
-	if e.item.key == "" {
-		e.item.key, e.item.generated = uuid.NewString(), true
-	}
-	subject := q.plainSubject()
-	if position > 0 {
-		subject = q.numberedSubject()
-	}
-	e.future, e.err = q.js.PublishMsgAsync(e.item.message(subject, e.item.key))
-	switch {
-	case errors.Is(e.err, nats.ErrMaxPayload):
-		e.err = fmt.Errorf("queue: the notification has %d bytes, and the NATS server takes up to %d (max_payload): %w", len(e.item.body), q.js.Conn().MaxPayload(), e.err)
-	case e.err != nil:
-		e.err = uncertain(e.err)
+	e.future, e.err = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
+	if e.err != nil {
+		e.err = q.notEnqueued(&e.item, e.err)
 	}
 	return e
+}
+
+// newItem makes an item of a notification that is valid.
+func newItem(n whop.Notification) (it item, err error) {
+	it.key = n.IdempotencyKey()
+	if it.body, err = n.MarshalJSON(); err == nil && it.key == "" {
+		it.key, it.generated = uuid.NewString(), true
+	}
+	return it, err
+}
+
+// notEnqueued explains an error of the server or the connection.
+func (q *Queue) notEnqueued(it *item, err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return fmt.Errorf("queue: the notification has %d bytes, and the NATS server takes up to %d (max_payload): %w", len(it.body), q.js.Conn().MaxPayload(), err)
+	}
+	return fmt.Errorf("queue: not certain that the notification is in the queue: %w", err)
 }
 
 // finishAll waits until the server has confirmed what was begun and it is on the disk, and
@@ -125,19 +113,21 @@ func (q *Queue) finishAll(ctx context.Context, begun []enqueueing, yield func(Ti
 	acks := make([]*jetstream.PubAck, len(begun))
 	for i := range begun {
 		if e := &begun[i]; e.err == nil {
-			acks[i], e.err = e.wait(ctx)
+			if acks[i], e.err = e.wait(ctx); e.err != nil {
+				e.err = q.notEnqueued(&e.item, e.err)
+			}
 		}
 	}
 	var syncErr error
 	if slices.ContainsFunc(acks, func(a *jetstream.PubAck) bool { return a != nil }) {
-		syncErr = q.sync(ctx)
+		syncErr = q.Sync(ctx)
 	}
 	for i, e := range begun {
 		ticket := Ticket{IdempotencyKey: e.item.key}
 		switch {
 		case e.err != nil:
 		case syncErr != nil:
-			e.err = uncertain(syncErr)
+			e.err = q.notEnqueued(&e.item, syncErr)
 		case acks[i].Duplicate:
 			ticket.Duplicate = true
 			e.err = q.compare(ctx, &e.item, acks[i].Sequence)
@@ -154,14 +144,10 @@ func (e *enqueueing) wait(ctx context.Context) (*jetstream.PubAck, error) {
 	case ack := <-e.future.Ok():
 		return ack, nil
 	case err := <-e.future.Err():
-		return nil, uncertain(err)
+		return nil, err
 	case <-ctx.Done():
-		return nil, uncertain(context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	}
-}
-
-func uncertain(err error) error {
-	return fmt.Errorf("queue: not certain that the notification is in the queue: %w", err)
 }
 
 // compare fails if the notification that came first under a key is another one.

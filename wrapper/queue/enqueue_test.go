@@ -169,10 +169,37 @@ func TestPositionIsThatOfTheLast(t *testing.T) {
 	require.NoError(t, stopWork())
 	require.NoError(t, stop())
 
-	position, err = open(t, embedded(t, dir)).Position(t.Context())
+	q = open(t, embedded(t, dir))
+	position, err = q.Position(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 3, position)
+	for at, duplicate := range map[uint64]bool{1: true, 3: true, 10: false} {
+		ticket, err := q.EnqueueAt(t.Context(), numbered(3), at)
+		require.NoError(t, err)
+		require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-3", Duplicate: duplicate}, ticket, at)
+	}
+	require.NoError(t, q.Sync(t.Context()))
 
 	_, err = q.EnqueueAt(t.Context(), paid, 0)
 	require.ErrorContains(t, err, "begin with 1")
+	_, err = q.EnqueueAt(t.Context(), paid.OnlyUsers(), 11)
+	require.ErrorIs(t, err, whop.ErrInvalidNotification)
+}
+
+// Two producers would each take the other's positions for their own.
+func TestPositionsAreForOneProducer(t *testing.T) {
+	nc := embedded(t, t.TempDir())
+	one, other := open(t, nc), open(t, nc)
+	_, err := one.EnqueueAt(t.Context(), numbered(1), 1)
+	require.NoError(t, err)
+	_, err = other.EnqueueAt(t.Context(), numbered(2), 2)
+	require.NoError(t, err)
+	_, err = one.EnqueueAt(t.Context(), numbered(3), 2)
+	require.ErrorContains(t, err, "wrong last sequence")
+	ticket, err := one.EnqueueAt(t.Context(), numbered(3), 2)
+	require.NoError(t, err)
+	require.True(t, ticket.Duplicate, "now it knows")
+	stats, err := one.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, queue.Stats{Waiting: 2}, stats)
 }

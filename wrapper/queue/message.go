@@ -31,11 +31,13 @@ type item struct {
 	firstAttempt time.Time // zero: none that is known of before it was enqueued
 }
 
-// message encodes an item under an id by which JetStream knows it again.
+// message encodes an item under an id by which JetStream knows it again, if it is to.
 func (it *item) message(subject, id string) *nats.Msg {
 	m := nats.NewMsg(subject)
 	m.Data = it.body
-	m.Header.Set(jetstream.MsgIDHeader, id)
+	if id != "" {
+		m.Header.Set(jetstream.MsgIDHeader, id)
+	}
 	if id != it.key {
 		m.Header.Set(keyHeader, it.key)
 	}

@@ -21,6 +21,8 @@ type Queue struct {
 	dead     jetstream.Stream
 	attempts *attemptLog
 	limits   jetstream.KeyValue
+
+	lastNumbered numbered
 }
 
 // publishWait is how long to wait for the server where the context sets no deadline.
@@ -142,15 +144,6 @@ func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 		return nil, fmt.Errorf("queue: opening %s: %w", q.name, err)
 	}
 	return q, nil
-}
-
-// sync brings to the disk what an embedded server has confirmed. A server elsewhere has its
-// own setting for that.
-func (q *Queue) sync(ctx context.Context) error {
-	if d, ok := q.js.Conn().Opts.InProcessServer.(*disk); ok {
-		return d.sync(ctx)
-	}
-	return nil
 }
 
 // Name is the queue's name.

@@ -235,6 +235,9 @@ func (b *batch) enqueueRest(ctx context.Context) error {
 		_, err := b.queue.EnqueueAt(ctx, n, uint64(number))
 		return err
 	})
+	if err == nil {
+		err = b.queue.Sync(ctx)
+	}
 	if err != nil {
 		return err
 	}
