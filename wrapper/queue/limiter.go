@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,7 +29,7 @@ func (q *Queue) Limiter(perMinute int) whop.Limiter {
 	// In every 60 s there are the burst and as many as the interval fits in. It is as if a
 	// minute had 62 s, for requests that are late.
 	interval := 62 * time.Second / time.Duration(perMinute-burst+1)
-	return &limiter{queue: q, interval: interval, tolerance: time.Duration(burst-1) * interval}
+	return &limiter{queue: q, interval: interval, tolerance: time.Duration(burst-1) * interval, turn: make(chan struct{}, 1)}
 }
 
 // limiter hands out times at which an attempt may go, an interval apart (GCRA). The next
@@ -40,11 +39,16 @@ type limiter struct {
 	interval  time.Duration
 	tolerance time.Duration // how much earlier an attempt may go after a lull
 
-	mu       sync.Mutex
-	revision uint64 // of state
+	turn     chan struct{} // held by the one who asks; it guards the rest
+	revision uint64        // of state
 	state    limitState
 	clock    clock
 }
+
+// maxAhead is how far ahead a time can be taken. Who would have to wait longer asks again,
+// so that what waits is not lost with a worker that ends, and a time that is further ahead
+// can only be wrong.
+const maxAhead = 30 * time.Second
 
 // limitState is the value in the bucket.
 type limitState struct {
@@ -55,15 +59,25 @@ const limitKey = "attempts"
 
 // Wait takes the next free time and waits for it, or fails at once if ctx would end before.
 func (l *limiter) Wait(ctx context.Context) error {
-	wait, err := l.take(ctx)
-	if err != nil {
-		return err
+	for {
+		wait, taken, err := l.take(ctx)
+		if err != nil {
+			return err
+		}
+		if !taken {
+			wait = wait - maxAhead + rand.N(l.interval)
+		}
+		if err := l.wait(ctx, time.After(wait)); err != nil || taken {
+			return err
+		}
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+}
+
+// wait waits until there is something to receive, or there is no use in it.
+func (l *limiter) wait(ctx context.Context, until <-chan time.Time) error {
 	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
 	select {
-	case <-timer.C:
+	case <-until:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -78,49 +92,64 @@ type endingKey struct{}
 
 var errEnding = errors.New("the worker ends")
 
-func (l *limiter) take(ctx context.Context) (time.Duration, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// take takes the next free time, if it is near enough, and gives the wait until then.
+func (l *limiter) take(ctx context.Context) (wait time.Duration, taken bool, err error) {
+	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, false, context.Cause(ctx)
+	case <-ending:
+		return 0, false, errEnding
+	}
+	defer func() { <-l.turn }()
 	for {
-		wait, err := l.tryToTake(ctx)
+		wait, taken, err := l.tryToTake(ctx)
 		switch {
 		case err == nil:
-			return wait, nil
+			return wait, taken, nil
 		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody else took it
 			l.revision = 0
 			if !sleep(ctx, rand.N(5*time.Millisecond)) {
-				return 0, context.Cause(ctx)
+				return 0, false, context.Cause(ctx)
 			}
 		default:
 			l.revision = 0
-			return 0, fmt.Errorf("queue: the shared limiter: %w", err)
+			return 0, false, fmt.Errorf("queue: the shared limiter: %w", err)
 		}
 	}
 }
 
 // tryToTake moves the state on by one attempt.
-func (l *limiter) tryToTake(ctx context.Context) (time.Duration, error) {
+func (l *limiter) tryToTake(ctx context.Context) (wait time.Duration, taken bool, err error) {
 	if l.revision == 0 {
 		if err := l.load(ctx); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
 	now, err := l.clock.now(ctx, l.queue.stream)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	due := l.state.Next
 	if due.Before(now) {
 		due = now
 	}
-	wait := max(0, due.Sub(now)-l.tolerance)
+	if due.Sub(now) > maxAhead+l.tolerance+l.interval { // by a clock that was wrong
+		due = now.Add(l.tolerance + maxAhead)
+	}
+	wait = max(0, due.Sub(now)-l.tolerance)
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-		return 0, fmt.Errorf("the next free time is in %v, longer than the context allows: %w", wait, context.DeadlineExceeded)
+		return 0, false, fmt.Errorf("the next free time is in %v, longer than the context allows: %w", wait, context.DeadlineExceeded)
+	}
+	if wait > maxAhead && due.Equal(l.state.Next) {
+		l.revision = 0
+		return wait, false, nil
 	}
 	next := limitState{due.Add(l.interval)}
 	value, err := json.Marshal(next)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if l.revision == 0 {
 		l.revision, err = l.queue.limits.Create(ctx, limitKey, value)
@@ -128,7 +157,7 @@ func (l *limiter) tryToTake(ctx context.Context) (time.Duration, error) {
 		l.revision, err = l.queue.limits.Update(ctx, limitKey, value, l.revision)
 	}
 	l.state = next
-	return wait, err
+	return wait, true, err
 }
 
 func (l *limiter) load(ctx context.Context) error {
@@ -152,13 +181,12 @@ type clock struct {
 
 func (c *clock) now(ctx context.Context, stream jetstream.Stream) (time.Time, error) {
 	if time.Since(c.asked) > time.Minute {
-		before := time.Now()
 		info, err := stream.Info(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}
-		c.ahead = info.TimeStamp.Sub(before.Add(time.Since(before) / 2))
-		c.asked = before
+		c.asked = time.Now()
+		c.ahead = info.TimeStamp.Sub(c.asked) // less what the answer took: rather late than early
 	}
 	return time.Now().Add(c.ahead), nil
 }
