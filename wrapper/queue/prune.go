@@ -13,34 +13,51 @@ import (
 // pruneAge is how long what is done stays: for as long as its key must be known.
 const pruneAge = keyMemory + time.Hour
 
-// prune drops what is done from the front of the stream, and keeps the last position.
+// prune drops what is done from the front of the stream, but keeps the last position.
 func (q *Queue) prune(ctx context.Context) error {
-	workers, err := q.workers.Info(ctx)
+	if err := q.dead.Purge(ctx, jetstream.WithPurgeSubject(q.rekeyedSubject())); err != nil {
+		return err
+	}
+	end, err := q.firstToStay(ctx)
 	if err != nil {
 		return err
 	}
-	info, err := q.stream.Info(ctx)
-	if err != nil {
-		return err
-	}
-	end := workers.AckFloor.Stream + 1 // the first that is to stay
+	numberedEnd := end
 	last, err := q.stream.GetLastMsgForSubject(ctx, q.numberedSubject())
 	switch {
 	case err == nil:
-		end = min(end, last.Sequence)
+		numberedEnd = min(end, last.Sequence)
 	case !errors.Is(err, jetstream.ErrMsgNotFound):
 		return err
 	}
-	first := info.State.FirstSeq
+	for subject, end := range map[string]uint64{q.plainSubject(): end, q.numberedSubject(): numberedEnd} {
+		if err := q.stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end)); err != nil {
+			return fmt.Errorf("purging: %w", err)
+		}
+	}
+	return nil
+}
+
+// firstToStay is the number of the first notification that is not done or not old.
+func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
+	workers, err := q.workers.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	info, err := q.stream.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	first, end := info.State.FirstSeq, workers.AckFloor.Stream+1
 	if end <= first {
-		return nil
+		return first, nil
 	}
 	tooYoung := q.now().Add(-pruneAge)
 	var failed error
 	n := sort.Search(int(end-first), func(i int) bool {
 		msg, err := q.stream.GetMsg(ctx, first+uint64(i))
 		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // removed by hand
+		case errors.Is(err, jetstream.ErrMsgNotFound): // dropped already
 			return false
 		case err != nil:
 			failed = err
@@ -48,11 +65,5 @@ func (q *Queue) prune(ctx context.Context) error {
 		}
 		return msg.Time.After(tooYoung)
 	})
-	if failed != nil || n == 0 {
-		return failed
-	}
-	if err := q.stream.Purge(ctx, jetstream.WithPurgeSequence(first+uint64(n))); err != nil {
-		return fmt.Errorf("purging: %w", err)
-	}
-	return nil
+	return first + uint64(n), failed
 }
