@@ -41,6 +41,7 @@ type attemptLog struct {
 	reached uint64
 	stride  uint64
 	wrote   time.Time
+	lasting uint64 // up to where the notifications themselves are on the disk
 
 	read  time.Time // when marks was
 	marks []mark    // by time; reached is the highest so far
@@ -62,22 +63,49 @@ func (q *Queue) newAttemptLog(kv jetstream.KeyValue) *attemptLog {
 func (l *attemptLog) reach(ctx context.Context, seq uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if seq <= l.reached {
+	now := l.now()
+	if seq <= l.reached && now.Sub(l.wrote) < attemptLogMemory/2 {
 		return nil
 	}
-	if l.stride = min(2*l.stride, maxStride); l.stride == 0 || time.Since(l.wrote) >= time.Second {
+	if l.stride = min(2*l.stride, maxStride); l.stride == 0 || now.Sub(l.wrote) >= time.Second {
 		l.stride = minStride
 	}
-	next := seq + l.stride - 1
-	period := l.now().Truncate(attemptPeriod).Unix()
+	next := max(seq+l.stride-1, l.reached)
+	period := now.Truncate(attemptPeriod).Unix()
 	if _, err := l.kv.Put(ctx, fmt.Sprintf("%d.%s", period, l.worker), []byte(strconv.FormatUint(next, 10))); err != nil {
 		return fmt.Errorf("writing down that attempts begin: %w", err)
 	}
 	if err := l.sync(ctx); err != nil {
 		return err
 	}
-	l.reached, l.wrote = next, time.Now()
+	l.reached, l.wrote = next, now
 	return nil
+}
+
+// last makes sure that a notification which was enqueued without waiting for the disk is on
+// it before it is attempted; what the worker has got by now, up to seen, shares the sync.
+func (l *attemptLog) last(ctx context.Context, seq, seen uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seq <= l.lasting {
+		return nil
+	}
+	if err := l.sync(ctx); err != nil {
+		return err
+	}
+	l.lasting = seen
+	return nil
+}
+
+// highest is how far attempts may have come by now, of all workers.
+func (l *attemptLog) highest(ctx context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	marks, err := l.load(ctx)
+	if err != nil || len(marks) == 0 {
+		return 0, err
+	}
+	return marks[len(marks)-1].reached, nil
 }
 
 // since is the earliest time at which the notification may have been attempted, give or take
@@ -88,7 +116,7 @@ func (l *attemptLog) since(ctx context.Context, seq uint64) (time.Time, error) {
 	if now := l.now(); now.Sub(l.read) >= attemptPeriod || now.Before(l.read) {
 		marks, err := l.load(ctx)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("reading when attempts began: %w", err)
+			return time.Time{}, err
 		}
 		l.marks, l.read = marks, now
 	}
@@ -99,13 +127,17 @@ func (l *attemptLog) since(ctx context.Context, seq uint64) (time.Time, error) {
 	return l.marks[i].since, nil
 }
 
-func (l *attemptLog) load(ctx context.Context) ([]mark, error) {
+func (l *attemptLog) load(ctx context.Context) (marks []mark, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("reading when attempts began: %w", err)
+		}
+	}()
 	watcher, err := l.kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = watcher.Stop() }()
-	var marks []mark
 	for {
 		select {
 		case <-ctx.Done():

@@ -2,10 +2,12 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -52,16 +54,13 @@ const (
 const maxReason = 8 << 10
 
 // deadMessage encodes a delivery that is given up.
-func (d *delivery) deadMessage(outcome whop.Outcome, reason error, firstAttempt time.Time) *nats.Msg {
+func (d *delivery) deadMessage(outcome whop.Outcome, reason string, firstAttempt time.Time) *nats.Msg {
 	it := d.item
 	it.firstAttempt = firstAttempt
-	text := oneLine(reason.Error())
-	if len(text) > maxReason {
-		text = text[:maxReason]
-	}
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 	m := it.message(d.deadSubject(), strconv.FormatUint(d.seq, 10))
 	m.Header.Set(outcomeHeader, outcome.String())
-	m.Header.Set(reasonHeader, text)
+	m.Header.Set(reasonHeader, reason)
 	m.Header.Set(deliveriesHeader, strconv.Itoa(d.count))
 	setTime(m.Header, enqueuedHeader, d.enqueued)
 	return m
@@ -143,8 +142,9 @@ func outcomeOf(header nats.Header) whop.Outcome {
 // it, it gets a new idempotency key, since Whop would repeat its refusal to the old one. If
 // that is unknown, it keeps its key, by which Whop knows it; once that key is 23 hours old
 // it may notify a second time, and the error is [ErrMayRepeat], unless acceptRepeat is true:
-// then it gets a new key all the same. One that is no valid notification gives a
-// [*whop.ValidationError]. On an error it stays a dead letter.
+// then it gets a new key. One that is no valid notification gives a
+// [*whop.ValidationError]. On an error it stays a dead letter, and to retry it once more is
+// safe: what was interrupted goes on under the key that it had begun with.
 func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
@@ -154,11 +154,23 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	if err != nil {
 		return Ticket{}, fmt.Errorf("queue: dead letter %d: %w", id, err)
 	}
-	switch {
-	case outcomeOf(msg.Header) != whop.Unknown || acceptRepeat:
-		it.key, it.generated, it.firstAttempt = uuid.NewString(), true, time.Time{}
-	case q.now().Sub(it.firstAttempt) >= keyLifetime:
+	begun, revision, err := q.begunRetry(ctx, id)
+	if err != nil {
+		return Ticket{}, fmt.Errorf("queue: looking whether dead letter %d was retried: %w", id, err)
+	}
+	certain := outcomeOf(msg.Header) != whop.Unknown
+	if revision > 0 {
+		it.key, it.firstAttempt, certain = begun.Key, begun.Since, false
+	}
+	tooOld := !certain && q.now().Sub(it.firstAttempt) >= keyLifetime
+	if tooOld && !acceptRepeat {
 		return Ticket{}, fmt.Errorf("%w: dead letter %d may have been queued since %s", ErrMayRepeat, id, it.firstAttempt.Format(time.RFC3339))
+	}
+	if certain || tooOld {
+		it.key, it.generated, it.firstAttempt = uuid.NewString(), true, time.Time{}
+	}
+	if err := q.beginRetry(ctx, id, revision, it.key, it.firstAttempt); err != nil {
+		return Ticket{}, fmt.Errorf("queue: beginning to retry dead letter %d: %w", id, err)
 	}
 	// Known by the dead letter, not by the key, which the queue still remembers.
 	ack, err := q.js.PublishMsg(ctx, it.message(q.plainSubject(), fmt.Sprintf("dead letter %d", id)))
@@ -166,12 +178,52 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 		err = q.Sync(ctx)
 	}
 	if err != nil {
-		return Ticket{}, fmt.Errorf("queue: not certain that dead letter %d is in the queue again; to retry it once more is safe: %w", id, err)
+		return Ticket{}, fmt.Errorf("queue: not certain that dead letter %d is in the queue again: %w", id, err)
 	}
 	if err := q.dead.DeleteMsg(ctx, id); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Ticket{}, fmt.Errorf("queue: dead letter %d is in the queue again, but could not be removed here; to retry it once more is safe for 24 hours: %w", id, err)
+		return Ticket{}, fmt.Errorf("queue: dead letter %d is in the queue again, but could not be removed here: %w", id, err)
 	}
+	_ = q.limits.Delete(ctx, retryKey(id)) // else it is one key too many in the bucket
 	return Ticket{IdempotencyKey: it.key, Duplicate: ack.Duplicate}, nil
+}
+
+// retryBegun is what is kept of a retry until the dead letter is gone.
+type retryBegun struct {
+	Key   string    `json:"key"`
+	Since time.Time `json:"since"` // when it may have been attempted for the first time
+}
+
+func retryKey(id uint64) string { return fmt.Sprintf("retry.%d", id) }
+
+// begunRetry finds out whether a retry was begun and interrupted: the notification may be on
+// its way under that key. revision is 0 if there was none.
+func (q *Queue) begunRetry(ctx context.Context, id uint64) (begun retryBegun, revision uint64, err error) {
+	entry, err := q.limits.Get(ctx, retryKey(id))
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return begun, 0, nil
+	case err != nil:
+		return begun, 0, err
+	}
+	return begun, entry.Revision(), json.Unmarshal(entry.Value(), &begun)
+}
+
+// beginRetry writes down under which key a dead letter is retried. It fails if somebody else
+// does the same just now.
+func (q *Queue) beginRetry(ctx context.Context, id, revision uint64, key string, since time.Time) error {
+	if since.IsZero() {
+		since = q.now()
+	}
+	value, err := json.Marshal(retryBegun{key, since})
+	if err != nil {
+		return err
+	}
+	if revision > 0 {
+		_, err = q.limits.Update(ctx, retryKey(id), value, revision)
+	} else {
+		_, err = q.limits.Create(ctx, retryKey(id), value)
+	}
+	return err
 }
 
 // Drop removes a dead letter for good.

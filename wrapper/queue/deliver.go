@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -26,15 +28,21 @@ type Event struct {
 	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not, unless under a new key
 }
 
+// delivery is one notification in the hands of a worker.
+type delivery struct {
+	*worker
+	msg      jetstream.Msg
+	item     item
+	seq      uint64
+	count    int  // of deliveries, this one included, as far as the server knows
+	repeat   bool // it may have been attempted by an earlier one
+	enqueued time.Time
+}
+
 // deliver makes of one delivery what is to be made of it, and tells the server.
-func (w *worker) deliver(ctx context.Context, msg jetstream.Msg) {
-	meta, err := msg.Metadata()
-	if err != nil { // it did not come from a consumer
-		w.logger.ErrorContext(ctx, "queue: a message that is none of the queue's", "error", err)
-		return
-	}
-	d := &delivery{worker: w, msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered), enqueued: meta.Timestamp}
-	if d.item, err = itemOf(msg.Headers(), msg.Data()); err != nil {
+func (d *delivery) deliver(ctx context.Context) {
+	var err error
+	if d.item, err = itemOf(d.msg.Headers(), d.msg.Data()); err != nil {
 		d.bury(ctx, d.overall(whop.NotSent), err)
 		return
 	}
@@ -46,28 +54,24 @@ func (w *worker) deliver(ctx context.Context, msg jetstream.Msg) {
 		d.bury(ctx, whop.Unknown, tooOld)
 		return
 	}
-	if err := w.attempts.reach(ctx, d.seq); err != nil {
+	err = d.attempts.reach(ctx, d.seq)
+	if err == nil && d.item.position > 0 {
+		err = d.attempts.last(ctx, d.seq, d.seen.Load())
+	}
+	if err != nil {
 		d.leave(ctx, err)
 		return
 	}
-	receipt, err := w.client.Send(ctx, d.item.notification)
+	attempting, cancel := context.WithTimeout(ctx, d.timeLeft())
+	defer cancel()
+	receipt, err := d.client.Send(attempting, d.item.notification)
 	failure, failed := errors.AsType[*whop.SendError](err)
 	if !failed {
-		w.brake.worked()
+		d.brake.worked()
 		d.done(ctx, receipt)
 		return
 	}
 	d.settle(ctx, failure)
-}
-
-// delivery is one notification in the hands of a worker.
-type delivery struct {
-	*worker
-	msg      jetstream.Msg
-	item     item
-	seq      uint64
-	count    int // of deliveries, this one included
-	enqueued time.Time
 }
 
 // tooOld says why the notification must not be attempted any more: it may have been, so
@@ -81,6 +85,19 @@ func (d *delivery) tooOld(ctx context.Context) (reason, err error) {
 		return nil, err
 	}
 	return fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", first.UTC().Format(time.RFC3339)), nil
+}
+
+// timeLeft is how long attempts may be made, whatever they have to wait for.
+func (d *delivery) timeLeft() time.Duration {
+	first := d.now()
+	switch {
+	case !d.item.firstAttempt.IsZero():
+		first = d.item.firstAttempt
+	case d.repeat:
+		first = d.enqueued // at the earliest
+	}
+	const margin = (keyMemory - keyLifetime) / 2
+	return max(first.Add(keyLifetime+margin).Sub(d.now()), margin)
 }
 
 // firstAttempt is the earliest time at which the notification may have been attempted.
@@ -111,31 +128,46 @@ const (
 // overall is the outcome over all deliveries, given that of this one: what became of an
 // earlier one is not known.
 func (d *delivery) overall(outcome whop.Outcome) whop.Outcome {
-	if d.count > 1 {
+	if d.repeat {
 		return whop.Unknown
 	}
 	return outcome
 }
 
+// isReplay reports whether Whop repeated what it answered to the first request under the
+// key, which then is what became of the notification, whoever sent that request.
+func isReplay(failure *whop.SendError) bool {
+	answer, ok := errors.AsType[*whop.APIError](failure)
+	return ok && strings.EqualFold(answer.Header.Get("Idempotent-Replayed"), "true")
+}
+
 // judge decides on a failure, given the outcome over all deliveries, and whether the queue
 // made up the key.
 func judge(failure *whop.SendError, outcome whop.Outcome, generated bool) fate {
-	answer, _ := errors.AsType[*whop.APIError](failure)
-	replayed := answer != nil && strings.EqualFold(answer.Header.Get("Idempotent-Replayed"), "true")
+	misled := errors.Is(failure, whop.ErrUnauthorized) || errors.Is(failure, whop.ErrRedirect)
 	switch {
-	case (errors.Is(failure, whop.ErrUnauthorized) || errors.Is(failure, whop.ErrRedirect)) && !replayed:
+	case misled && !isReplay(failure):
 		return excused
 	case failure.Retryable():
 		return again
-	case replayed && (answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests) && outcome == whop.Rejected && generated:
+	case isReplay(failure) && outcome == whop.Rejected && generated && isTemporary(failure):
 		return rekeyed
 	}
 	return buried
 }
 
+// isTemporary reports whether the refusal would have been retried, were it not a replay.
+func isTemporary(failure *whop.SendError) bool {
+	answer, ok := errors.AsType[*whop.APIError](failure)
+	return ok && (answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests)
+}
+
 // settle carries out what a failure leads to.
 func (d *delivery) settle(ctx context.Context, failure *whop.SendError) {
-	outcome := d.overall(failure.Outcome)
+	outcome := failure.Outcome
+	if !isReplay(failure) {
+		outcome = d.overall(outcome)
+	}
 	switch judge(failure, outcome, d.item.generated) {
 	case buried:
 		d.brake.worked()
@@ -144,10 +176,9 @@ func (d *delivery) settle(ctx context.Context, failure *whop.SendError) {
 		d.brake.worked()
 		d.rekey(ctx, failure)
 	case excused:
-		if d.brake.refusedClient() {
+		if d.brake.refused() {
 			d.stop(fmt.Errorf("%w: %w", errStopped, failure))
 		}
-		d.brake.failed(0)
 		d.again(ctx, failure)
 	default:
 		if ctx.Err() == nil {
@@ -191,39 +222,46 @@ func (d *delivery) leave(ctx context.Context, err error) {
 	const wait = time.Second
 	_ = d.msg.NakWithDelay(wait) // if it does not arrive either, the server gives it out in ackWait
 	if ctx.Err() == nil {
-		d.brake.failed(wait)
+		d.brake.failed(0)
 		d.logger.WarnContext(ctx, "queue: not tried, since the queue's server failed; will try again", "idempotency_key", d.item.key, "error", err)
 	}
+	d.observe(ctx, Event{Err: err, RetryIn: wait})
 }
 
 // bury makes a dead letter of the notification.
 func (d *delivery) bury(ctx context.Context, outcome whop.Outcome, reason error) {
-	if _, buried := d.addDead(ctx, outcome, reason); buried {
+	if d.addDead(ctx, outcome, reason) {
 		d.confirm(ctx)
 		d.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", d.item.key, "delivery", d.count, "outcome", outcome, "error", reason)
 		d.observe(ctx, Event{Err: reason, Dead: true})
 	}
 }
 
-// rekey makes a dead letter of the notification and retries that, under a new key.
+// rekey enqueues the notification again under a new key. If that is interrupted and done
+// again, the message ids make it one.
 func (d *delivery) rekey(ctx context.Context, failure *whop.SendError) {
-	id, buried := d.addDead(ctx, whop.Rejected, failure)
-	if !buried {
-		return
+	next := d.item
+	next.key = uuid.NewString()
+	settled := nats.NewMsg(d.rekeyedSubject()) // for Stats
+	settled.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("rekeyed %d", d.seq))
+	_, err := d.js.PublishMsg(ctx, settled)
+	if err == nil {
+		_, err = d.js.PublishMsg(ctx, next.message(d.plainSubject(), fmt.Sprintf("rekeyed %d", d.seq)))
 	}
-	ticket, err := d.Retry(ctx, id, false)
-	if err != nil && !errors.Is(err, ErrNoDeadLetter) { // which an earlier delivery has retried
+	if err == nil {
+		err = d.Sync(ctx)
+	}
+	if err != nil {
 		d.leave(ctx, err)
 		return
 	}
 	d.confirm(ctx)
-	d.logger.WarnContext(ctx, "queue: will try again under a new key, since Whop repeats its refusal to the old one", "idempotency_key", d.item.key, "new_key", ticket.IdempotencyKey, "error", failure)
+	d.logger.WarnContext(ctx, "queue: will try again under a new key, since Whop repeats its refusal to the old one", "idempotency_key", d.item.key, "new_key", next.key, "error", failure)
 	d.observe(ctx, Event{Err: failure})
 }
 
-// addDead publishes a dead letter. One delivery makes one, also if it is interrupted and
-// comes again within a day.
-func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason error) (id uint64, added bool) {
+// addDead publishes a dead letter: one, also if it is interrupted and done again within a day.
+func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason error) (added bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait) // also when the time to drain is over
 	defer cancel()
 	first := time.Time{}
@@ -231,18 +269,21 @@ func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason err
 		var err error
 		if first, err = d.firstAttempt(ctx); err != nil {
 			d.leave(ctx, err)
-			return 0, false
+			return false
 		}
 	}
-	ack, err := d.js.PublishMsg(ctx, d.deadMessage(outcome, reason, first))
+	_, err := d.js.PublishMsg(ctx, d.deadMessage(outcome, oneLine(reason.Error()), first))
+	if errors.Is(err, nats.ErrMaxPayload) { // from elsewhere, and as large as can be
+		_, err = d.js.PublishMsg(ctx, d.deadMessage(outcome, "", first))
+	}
 	if err == nil {
 		err = d.Sync(ctx)
 	}
 	if err != nil {
 		d.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))
-		return 0, false
+		return false
 	}
-	return ack.Sequence, true
+	return true
 }
 
 // confirm takes the notification out of the queue. If the server does not hear it, it gives
@@ -265,6 +306,7 @@ func (d *delivery) observe(ctx context.Context, e Event) {
 // more; else 1 s, doubled each time up to 5 min, less up to 25 %.
 func retryDelay(n int, asked time.Duration) time.Duration {
 	if asked > 0 {
+		asked = min(asked, keyMemory) // then it may ask for more
 		return asked + rand.N(min(asked/10, time.Minute)+1)
 	}
 	const base, most = time.Second, 5 * time.Minute

@@ -65,7 +65,8 @@ func (d *disk) run(s *pendingSync) {
 }
 
 // syncBlocks syncs the message blocks that have grown, to which the server appends all that
-// it stores. From them it makes anew what else is in its directory.
+// it stores. From them and from what a stream is made with (see syncNew) it makes anew what
+// else is in its directory.
 func (d *disk) syncBlocks() error {
 	blocks := 0
 	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
@@ -93,6 +94,25 @@ func (d *disk) syncBlocks() error {
 		return errors.New("the server has no message blocks where it used to have them")
 	}
 	return err
+}
+
+// syncNew brings to the disk what an embedded server has made the streams with.
+func (q *Queue) syncNew() error {
+	d, ok := q.js.Conn().Opts.InProcessServer.(*disk)
+	if !ok {
+		return nil
+	}
+	return filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return ignoreGone(err)
+		case !entry.IsDir():
+			return syncPath(path, os.O_RDWR)
+		case runtime.GOOS != "windows":
+			return syncPath(path, os.O_RDONLY)
+		}
+		return nil
+	})
 }
 
 func syncPath(path string, flag int) error {

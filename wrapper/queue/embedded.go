@@ -55,6 +55,7 @@ func startEmbedded(dir string) (nc *nats.Conn, stop func() error, err error) {
 		JetStream:  true,
 		StoreDir:   dir,
 		MaxPayload: maxPayload,
+		MaxPending: 1 << 30, // for as many large ones as a worker fetches; else it is cut off
 		NoLog:      true,
 		NoSigs:     true,
 	})

@@ -56,16 +56,15 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 	return func(yield func(Ticket, error) bool) {
 		window := make([]enqueueing, 0, enqueueWindow)
 		for n := range ns {
-			if ctx.Err() != nil {
-				break
-			}
 			if window = append(window, q.begin(n)); len(window) < enqueueWindow {
 				continue
 			}
 			if !q.finishAll(ctx, window, yield) {
 				return
 			}
-			window = window[:0]
+			if window = window[:0]; ctx.Err() != nil {
+				return
+			}
 		}
 		q.finishAll(ctx, window, yield)
 	}
@@ -83,11 +82,22 @@ func (q *Queue) begin(n whop.Notification) (e enqueueing) {
 	if e.item, e.err = newItem(n); e.err != nil {
 		return e
 	}
+	if e.err = q.checkSize(&e.item); e.err != nil {
+		return e
+	}
 	e.future, e.err = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 	if e.err != nil {
-		e.err = q.notEnqueued(&e.item, e.err)
+		e.err = notCertain(e.err)
 	}
 	return e
+}
+
+// checkSize refuses what would not fit as a dead letter.
+func (q *Queue) checkSize(it *item) error {
+	if most := q.js.Conn().MaxPayload() - headroom; int64(len(it.body)) > most {
+		return fmt.Errorf("queue: the notification has %d bytes, and with this NATS server (max_payload) up to %d can be enqueued: %w", len(it.body), most, nats.ErrMaxPayload)
+	}
+	return nil
 }
 
 // newItem makes an item of a notification that is valid.
@@ -99,11 +109,10 @@ func newItem(n whop.Notification) (it item, err error) {
 	return it, err
 }
 
-// notEnqueued explains an error of the server or the connection.
-func (q *Queue) notEnqueued(it *item, err error) error {
-	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("queue: the notification has %d bytes, and the NATS server takes up to %d (max_payload): %w", len(it.body), q.js.Conn().MaxPayload(), err)
-	}
+// headroom is what a dead letter needs beyond the notification's own body, in bytes.
+const headroom = 2 * maxReason
+
+func notCertain(err error) error {
 	return fmt.Errorf("queue: not certain that the notification is in the queue: %w", err)
 }
 
@@ -114,7 +123,7 @@ func (q *Queue) finishAll(ctx context.Context, begun []enqueueing, yield func(Ti
 	for i := range begun {
 		if e := &begun[i]; e.err == nil {
 			if acks[i], e.err = e.wait(ctx); e.err != nil {
-				e.err = q.notEnqueued(&e.item, e.err)
+				e.err = notCertain(e.err)
 			}
 		}
 	}
@@ -127,7 +136,7 @@ func (q *Queue) finishAll(ctx context.Context, begun []enqueueing, yield func(Ti
 		switch {
 		case e.err != nil:
 		case syncErr != nil:
-			e.err = q.notEnqueued(&e.item, syncErr)
+			e.err = notCertain(syncErr)
 		case acks[i].Duplicate:
 			ticket.Duplicate = true
 			e.err = q.compare(ctx, &e.item, acks[i].Sequence)

@@ -31,6 +31,9 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 	if position == 0 {
 		return ticket, errors.New("queue: EnqueueAt: positions begin with 1")
 	}
+	if err := q.checkSize(&it); err != nil {
+		return ticket, err
+	}
 	it.position = position
 
 	last := &q.lastNumbered
@@ -48,7 +51,7 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 	ack, err := q.js.PublishMsg(ctx, it.message(q.numberedSubject(), ""), jetstream.WithExpectLastSequencePerSubject(last.seq))
 	if err != nil {
 		last.known = false
-		return ticket, q.notEnqueued(&it, err)
+		return ticket, notCertain(err)
 	}
 	last.seq, last.position = ack.Sequence, position
 	return ticket, nil

@@ -107,7 +107,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithObserver calls f with what became of each notification that [Queue.Work] took from
-// the queue. f must be safe for concurrent use, and quick: a worker waits for it.
+// the queue and began. f must be safe for concurrent use, and quick: a worker waits for it.
 func WithObserver(f func(context.Context, Event)) Option {
 	return func(c *config) error {
 		c.observer = f

@@ -29,7 +29,11 @@ const (
 // the last position can be looked up.
 func (q *Queue) plainSubject() string    { return q.name + ".send.plain" }
 func (q *Queue) numberedSubject() string { return q.name + ".send.numbered" }
-func (q *Queue) deadSubject() string     { return q.name + ".dead" }
+
+// The subjects of the stream of the dead: the letters, and marks, for Stats alone, of
+// notifications that went on under another key.
+func (q *Queue) deadSubject() string    { return q.name + ".dead" }
+func (q *Queue) rekeyedSubject() string { return q.name + ".rekeyed" }
 
 // openStreams makes or finds: the notifications, of which those that are done stay for a
 // day, so that their keys are known even where the server is restarted; the consumer that
@@ -41,12 +45,12 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 		Storage:     jetstream.FileStorage,
 		Replicas:    q.replicas,
 		Duplicates:  keyMemory,
-		AllowDirect: true,
+		AllowDirect: false, // a follower in a cluster may not have the latest
 	}
 	main, dead := base, base
 	main.Name, main.Subjects = q.name, []string{q.name + ".send.>"}
 	main.Description = "Whop notifications to send, and those of the last day"
-	dead.Name, dead.Subjects = q.name+"-dead", []string{q.deadSubject()}
+	dead.Name, dead.Subjects = q.name+"-dead", []string{q.deadSubject(), q.rekeyedSubject()}
 	dead.Description = "Whop notifications that were given up, with the reason"
 	if q.stream, err = q.openStream(ctx, main); err != nil {
 		return err
@@ -62,8 +66,10 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 		return err
 	}
 	q.attempts = q.newAttemptLog(attempts)
-	q.limits, err = q.openBucket(ctx, q.name+"-limits", 0)
-	return err
+	if q.limits, err = q.openBucket(ctx, q.name+"-limits", 0); err != nil {
+		return err
+	}
+	return q.syncNew()
 }
 
 func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
@@ -88,6 +94,9 @@ func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (je
 	if have.MaxAge > 0 || have.MaxMsgsPerSubject > 0 || have.Discard != jetstream.DiscardNew && (have.MaxMsgs > 0 || have.MaxBytes > 0) {
 		wrong("drops old notifications: it has a limit on age or on messages per subject, or one on size without discarding new ones")
 	}
+	if have.AllowDirect {
+		wrong("allows direct gets, which may not see the latest")
+	}
 	if have.Duplicates < keyMemory {
 		wrong("knows a notification for %v again, not for %v", have.Duplicates, keyMemory)
 	}
@@ -111,8 +120,8 @@ func (q *Queue) openConsumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, fmt.Errorf("consumer %s: %w", name, err)
 	}
 	have := consumer.CachedInfo().Config
-	if have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver > 0 || have.FilterSubject != "" || len(have.FilterSubjects) > 0 {
-		return nil, fmt.Errorf("consumer %s leaves notifications out: it must have explicit acknowledgement, no limit on deliveries and no filter", name)
+	if have.DeliverPolicy != jetstream.DeliverAllPolicy || have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver > 0 || have.FilterSubject != "" || len(have.FilterSubjects) > 0 {
+		return nil, fmt.Errorf("consumer %s leaves notifications out: it must deliver all, with explicit acknowledgement, no limit on deliveries and no filter", name)
 	}
 	return consumer, nil
 }
@@ -129,6 +138,14 @@ func (q *Queue) openBucket(ctx context.Context, name string, ttl time.Duration) 
 	}
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	stream, err := q.js.Stream(ctx, "KV_"+name)
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", name, err)
+	}
+	have := stream.CachedInfo().Config
+	if have.Storage != jetstream.FileStorage || have.MaxAge > 0 && (ttl == 0 || have.MaxAge < ttl) {
+		return nil, fmt.Errorf("bucket %s forgets: it must be kept in files, and for %v (0: for ever)", name, ttl)
 	}
 	return bucket, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -31,7 +32,7 @@ const (
 //
 // It returns an error where to go on makes no sense: where Whop refuses every request for
 // its API key or the address ([whop.ErrUnauthorized], [whop.ErrRedirect]), where the
-// connection or the queue is gone for good, and at once where the [whop.RetryPolicy] of c
+// connection or the queue is gone for good (give nats.Connect MaxReconnects(-1)), and at once where the [whop.RetryPolicy] of c
 // has AtMostOnce, which a queue that gives a notification out again cannot keep. In each case
 // the notifications stay in the queue. A server that is away for a while is waited for.
 //
@@ -52,11 +53,22 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 		client: c,
 		brake:  brake{threshold: concurrency},
 		slots:  make(chan struct{}, prefetch*concurrency),
-		jobs:   make(chan jetstream.Msg, prefetch*concurrency),
-		held:   map[jetstream.Msg]struct{}{},
+		jobs:   make(chan *delivery, prefetch*concurrency),
+		held:   map[*delivery]struct{}{},
 	}
 	ctx, w.stop = context.WithCancelCause(ctx)
 	defer w.stop(nil)
+	for { // what workers before this one may have attempted
+		highest, err := q.attempts.highest(ctx)
+		if w.seen.Store(highest); err == nil {
+			break
+		}
+		if ctx.Err() != nil || q.js.Conn().IsClosed() {
+			return w.result(ctx, err)
+		}
+		w.logger.WarnContext(ctx, "queue: the server does not answer, will ask again", "error", err)
+		sleep(ctx, time.Second)
+	}
 	sending, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done()))
 	defer cancel()
 
@@ -74,8 +86,17 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	cancel()
 	upkeep.Wait()
 	w.flush()
-	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
+	return w.result(ctx, nil)
+}
+
+// result is what Work returns: nil where it was to end.
+func (w *worker) result(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errStopped):
 		return cause
+	case err != nil && cause == nil:
+		return fmt.Errorf("%w: %w", errStopped, err)
 	}
 	return nil
 }
@@ -89,11 +110,13 @@ type worker struct {
 	client *whop.Client
 	stop   context.CancelCauseFunc
 	brake  brake
-	slots  chan struct{}      // taken by what was fetched and is not settled
-	jobs   chan jetstream.Msg // of those, what waits for a sender
+	slots  chan struct{}  // taken by what was fetched and is not settled
+	jobs   chan *delivery // of those, what waits for a sender
+
+	seen atomic.Uint64 // the highest sequence number that may have been given out before
 
 	mu   sync.Mutex
-	held map[jetstream.Msg]struct{}
+	held map[*delivery]struct{}
 }
 
 // fetchAll takes notifications from the server as slots come free, until ctx ends.
@@ -109,6 +132,9 @@ func (w *worker) fetchAll(ctx context.Context) {
 		got, err := w.fetch(ctx, free)
 		for range free - got {
 			<-w.slots
+		}
+		if errors.Is(err, nats.ErrNoResponders) { // either JetStream is away, or the consumer is gone
+			_, err = w.workers.Info(ctx)
 		}
 		switch {
 		case err == nil || ctx.Err() != nil:
@@ -161,11 +187,16 @@ func (w *worker) fetch(ctx context.Context, n int) (got int, err error) {
 		return 0, err
 	}
 	for msg := range batch.Messages() {
+		d, err := w.receive(msg)
+		if err != nil {
+			w.logger.ErrorContext(ctx, "queue: a message that is none of the queue's", "error", err)
+			continue
+		}
 		got++
 		w.mu.Lock()
-		w.held[msg] = struct{}{}
+		w.held[d] = struct{}{}
 		w.mu.Unlock()
-		w.jobs <- msg
+		w.jobs <- d
 	}
 	if err := batch.Error(); err != nil && fetching.Err() == nil && !errors.Is(err, nats.ErrTimeout) {
 		return got, err
@@ -173,16 +204,31 @@ func (w *worker) fetch(ctx context.Context, n int) (got int, err error) {
 	return got, nil
 }
 
+// receive makes a delivery of a message.
+func (w *worker) receive(msg jetstream.Msg) (*delivery, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	d := &delivery{worker: w, msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered), enqueued: meta.Timestamp}
+	// The server counts deliveries, but forgets some when it is killed. Then it gives out
+	// anew what comes before something that was given out already, as else it never does.
+	seen := w.seen.Load()
+	d.repeat = d.count > 1 || d.seq <= seen
+	w.seen.Store(max(seen, d.seq))
+	return d, nil
+}
+
 // sendAll sends what was fetched. What was not begun when ctx ended goes back at once.
 func (w *worker) sendAll(ctx, sending context.Context) {
-	for msg := range w.jobs {
+	for d := range w.jobs {
 		if ctx.Err() != nil {
-			_ = msg.Nak()
+			_ = d.msg.Nak()
 		} else {
-			w.deliver(sending, msg)
+			d.deliver(sending)
 		}
 		w.mu.Lock()
-		delete(w.held, msg)
+		delete(w.held, d)
 		w.mu.Unlock()
 		<-w.slots
 	}
@@ -192,8 +238,8 @@ func (w *worker) sendAll(ctx, sending context.Context) {
 func (w *worker) keepHeld(ctx context.Context) {
 	for sleep(ctx, ackWait/3) {
 		w.mu.Lock()
-		for msg := range w.held {
-			_ = msg.InProgress() // else it is given out again, under the same key
+		for d := range w.held {
+			_ = d.msg.InProgress() // else it is given out again, under the same key
 		}
 		w.mu.Unlock()
 	}

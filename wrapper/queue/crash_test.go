@@ -1,0 +1,199 @@
+package queue_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// forgetful opens a queue anew whose server has forgotten what it gave out, as one does that
+// was killed, for the last moments.
+func forgetful(t *testing.T, q *queue.Queue, opts ...queue.Option) *queue.Queue {
+	t.Helper()
+	nc := embeddedConn(t, q)
+	require.NoError(t, streams(t, q).DeleteConsumer(t.Context(), q.Name(), "workers"))
+	return open(t, nc, opts...)
+}
+
+func streams(t *testing.T, q *queue.Queue) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(embeddedConn(t, q))
+	require.NoError(t, err)
+	return js
+}
+
+func TestARefusalIsNoProofWhereTheServerForgotADelivery(t *testing.T) {
+	t.Parallel()
+	server, _, q := agedQueue(t, t.TempDir())
+	attemptedOnce(t, server, q, numbered(1))
+	server.Script(whoptest.Error(403, "", "Not any more."))
+	q = forgetful(t, q)
+	work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	require.Equal(t, whop.Unknown, graveyard(t, q)[0].Outcome, "Whop has it queued")
+}
+
+// The same where the worker lives on, and sees what it has had give out anew.
+func TestARefusalIsNoProofWhereAWorkerSeesThatTheServerForgot(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		if r.IdempotencyKey == "invoice-1" {
+			return whoptest.Error(500, "", "Down.").AfterQueueing().WithHeader("Retry-After", "3600")
+		}
+		return whoptest.Serve()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- q.Work(ctx, newClient(t, server, once), 1) }()
+	enqueue(t, q, numbered(1))
+	enqueue(t, q, numbered(2))
+	eventually(t, q, queue.Stats{InFlight: 1, Sent: 1})
+	js := streams(t, q)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(403, "", "Not any more.") })
+	_, err := js.ResetConsumerToSequence(t.Context(), q.Name(), "workers", 1)
+	require.NoError(t, err)
+	require.True(t, waitFor(func() bool { return len(graveyard(t, q)) == 2 }))
+	for _, letter := range graveyard(t, q) {
+		require.Equal(t, whop.Unknown, letter.Outcome)
+	}
+	cancel()
+	require.NoError(t, <-ended)
+}
+
+// A rate limit that Whop remembers, in a delivery of its own.
+func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.RateLimitedAfter(time.Millisecond).Remembered())
+	q := newQueue(t)
+	ticket := enqueue(t, q, paid)
+	work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.Len(t, server.Requests(), 3)
+	require.Equal(t, ticket.IdempotencyKey, server.Requests()[1].IdempotencyKey)
+	require.Len(t, server.Queued(), 1)
+
+	// All of it again, since the server forgot that it was done.
+	q = forgetful(t, q)
+	work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.Len(t, server.Queued(), 1)
+}
+
+// A retry that broke off goes on under the key it began with.
+func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
+	t.Parallel()
+	server, _, q, letter := buried(t, numbered(1), whoptest.Error(422, "", "No."))
+	js := streams(t, q)
+	dead, err := js.Stream(t.Context(), q.Name()+"-dead")
+	require.NoError(t, err)
+	config := dead.CachedInfo().Config
+	config.DenyDelete = true
+	_, err = js.UpdateStream(t.Context(), config)
+	require.NoError(t, err)
+
+	for range 3 {
+		_, err = q.Retry(t.Context(), letter.ID, false)
+		require.ErrorContains(t, err, "is in the queue again, but could not be removed here")
+	}
+	work(t, q, newClient(t, server), 1)
+	require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
+	_, err = q.Retry(t.Context(), letter.ID, false)
+	require.Error(t, err)
+	enqueue(t, q, numbered(2))
+	require.True(t, waitFor(func() bool { return len(server.Queued()) == 2 }))
+	require.Equal(t, "invoice-2", server.Queued()[1].IdempotencyKey)
+}
+
+// Waits of any length lie between a look at the clock and an attempt.
+func TestAnAttemptDoesNotWaitUntilItsKeyIsTooOld(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	attemptedOnce(t, server, q, numbered(1))
+	c.putOn(22*time.Hour + 55*time.Minute)
+	deadlines := make(chan time.Time, 10)
+	limiter := limiterFunc(func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		deadlines <- deadline
+		return nil
+	})
+	work(t, q, newClient(t, server, whop.WithLimiter(limiter)), 1)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.WithinDuration(t, time.Now().Add(35*time.Minute), <-deadlines, 2*time.Minute)
+}
+
+type limiterFunc func(context.Context) error
+
+func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
+
+func TestWorkEndsWhereTheConsumerIsGone(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	require.NoError(t, streams(t, q).DeleteConsumer(t.Context(), q.Name(), "workers"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.ErrorIs(t, q.Work(ctx, newClient(t, server), 1), jetstream.ErrConsumerNotFound)
+}
+
+func TestNotificationsAsLargeAsCanBe(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	const n, overhead = 20, 200
+	large := whop.Message{Title: "T", Content: strings.Repeat("x", 8<<20-16<<10-overhead)}
+	server.Script(whoptest.Error(422, "", strings.Repeat("No.", 1000)))
+	enqueue(t, q, whop.ToCompany("biz_1", large))
+	large.Content = large.Content[:4<<20]
+	for range n {
+		enqueue(t, q, whop.ToCompany("biz_1", large))
+	}
+	work(t, q, newClient(t, server), 1)
+	work(t, q, newClient(t, server), 8)
+	eventually(t, q, queue.Stats{Dead: 1, Sent: n})
+	require.Len(t, server.Requests(), n+1, "none came twice")
+	require.Zero(t, embeddedConn(t, q).Stats().Reconnects)
+}
+
+// A wait beyond all measure is a long one, not none, and holds up nobody else for good.
+func TestAWaitBeyondMeasure(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.Error(503, "", "Busy").WithHeader("Retry-After", "99999999999"))
+	events := make(chan queue.Event, 10)
+	q := newQueue(t, queue.WithObserver(func(_ context.Context, e queue.Event) { events <- e }))
+	enqueue(t, q, numbered(1))
+	work(t, q, newClient(t, server), 1)
+	e := <-events
+	require.Greater(t, e.RetryIn, 23*time.Hour)
+	require.Less(t, e.RetryIn, 25*time.Hour)
+	enqueue(t, q, numbered(2))
+	eventually(t, q, queue.Stats{InFlight: 1, Sent: 1})
+	require.Len(t, server.Requests(), 2)
+}
+
+// A time far ahead, by a clock that was wrong, must not stop everybody.
+func TestALimiterOvercomesATimeThatCannotBe(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	kv, err := streams(t, q).KeyValue(t.Context(), q.Name()+"-limits")
+	require.NoError(t, err)
+	_, err = kv.Put(t.Context(), "attempts", []byte(`{"next":"`+time.Now().Add(24*time.Hour).Format(time.RFC3339)+`"}`))
+	require.NoError(t, err)
+	start := time.Now()
+	limiter := q.Limiter(600)
+	for range 3 {
+		require.NoError(t, limiter.Wait(t.Context()))
+	}
+	require.Less(t, time.Since(start), time.Minute)
+}
