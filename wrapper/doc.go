@@ -30,6 +30,8 @@
 //     with Whop's words, and the sentinels such as [ErrRateLimited].
 //   - To choose how: [RetryPolicy], which has the retry rules as a table, [Limiter],
 //     [WithObserver] and [WithLogger] to watch.
+//   - To survive a crash, or send from many processes: package
+//     [github.com/whopnotify/whopnotify/wrapper/queue].
 //   - To test: package [github.com/whopnotify/whopnotify/wrapper/whoptest], a Whop to
 //     send to.
 //

@@ -157,6 +157,17 @@ func (s *shell) session(text string) {
 	}
 }
 
+// unit asks the command of a systemd unit for its help, which it gives only if it knows
+// all flags before.
+func (s *shell) unit(text string) {
+	s.t.Helper()
+	command := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/(.*)$`).FindStringSubmatch(text)
+	require.NotNil(s.t, command, text)
+	printed, code := s.run(command[1] + " --help\n")
+	require.Zero(s.t, code, printed)
+	require.Contains(s.t, printed, "Usage:")
+}
+
 // serve leaves the stand-in running, on a port that is free here.
 func (s *shell) serve(command string) string {
 	s.t.Helper()

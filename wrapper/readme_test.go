@@ -30,6 +30,8 @@ func TestREADME(t *testing.T) {
 			fragments = append(fragments, f.text)
 		case f.language == "console":
 			user.session(f.text)
+		case f.language == "ini":
+			user.unit(f.text)
 		case f.language == "sh" && f.heading == "The first program":
 			user.script(f.text)
 			queued := server.Queued()
@@ -92,6 +94,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
@@ -102,7 +105,10 @@ var paid = whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice
 func later(whop.Notification, time.Duration) {}
 func giveUp(whop.Notification, error)        {}
 
+var dir string
+
 func test(t *testing.T, run func(ctx context.Context, client *whop.Client, n whop.Notification, notifications iter.Seq[whop.Notification])) {
+	dir = t.TempDir()
 	server := whoptest.NewServer(t)
 	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()))
 	require.NoError(t, err)

@@ -252,7 +252,7 @@ func (b *batch) watch(ctx context.Context, allQueued <-chan struct{}) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(show.interval()):
+		case <-time.After(progressInterval):
 		}
 		stats, err := b.queue.Stats(ctx)
 		if err != nil {
@@ -295,17 +295,25 @@ func (f *batchFlags) sum(cmd *cobra.Command, b *batch) error {
 	}
 	switch {
 	case b.interrupted:
-		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %d notifications to go", s.ToGo), hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: "Nothing is lost: run the same command again."}
 	case s.Unknown > 0:
-		return &exitError{code: exitUnknown, err: fmt.Errorf("of %d notifications it is unknown whether they go out, %d more were not queued", s.Unknown, s.Rejected+s.NotSent), hint: b.whereDead()}
+		return &exitError{code: exitUnknown, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: b.whereDead()}
 	case s.dead() > 0:
-		return &exitError{code: exitNot, err: fmt.Errorf("%d notifications were not queued", s.dead()), hint: b.whereDead()}
+		return &exitError{code: exitNot, err: fmt.Errorf("not queued: %s", counted(s.dead())), hint: b.whereDead()}
 	}
 	return nil
 }
 
 func (b *batch) whereDead() string {
 	return "See which, and why: whop-notify dead list --state " + b.state.dir
+}
+
+// counted is "1 notification", "2 notifications".
+func counted(n int) string {
+	if n == 1 {
+		return "1 notification"
+	}
+	return fmt.Sprintf("%d notifications", n)
 }
 
 // summary is what became of a batch.
@@ -340,7 +348,7 @@ func (s *summary) text(paint style) []byte {
 	case s.dead() > 0:
 		head = paint.bad("not all queued")
 	}
-	out := fmt.Appendf(nil, "%s: Whop has taken %d of %d notifications for delivery\n", head, s.Queued, s.Notifications)
+	out := fmt.Appendf(nil, "%s: Whop has taken %d of %s for delivery\n", head, s.Queued, counted(s.Notifications))
 	for _, f := range []struct {
 		name  string
 		count int

@@ -90,6 +90,7 @@ func parseAs[T any](t *testing.T, line string) (v T) {
 }
 
 func TestBatchSendsEveryLineOnce(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	file := fileOf(t, 100)
 	f := execute(t, environment(server), "batch", file, "--rate-limit", "0")
@@ -107,6 +108,7 @@ func TestBatchSendsEveryLineOnce(t *testing.T) {
 }
 
 func TestBatchTellsWhatFailed(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
 		switch r.IdempotencyKey {
@@ -206,6 +208,7 @@ func TestBatchChecksEverythingFirst(t *testing.T) {
 }
 
 func TestBatchFromStandardInput(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	file, err := os.ReadFile(fileOf(t, 20))
 	require.NoError(t, err)
@@ -224,6 +227,7 @@ func TestBatchFromStandardInput(t *testing.T) {
 }
 
 func TestBatchOfAnotherFileNeedsAnotherState(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Stall() })
 	file, other := fileOf(t, 300), fileOf(t, 301)
@@ -249,6 +253,7 @@ func TestBatchOfAnotherFileNeedsAnotherState(t *testing.T) {
 }
 
 func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	file := fileOf(t, 30)
 	f := execute(t, []string{"WHOP_BASE_URL=" + server.URL(), "WHOP_API_KEY=wrong"}, "batch", file, "--rate-limit", "0")
@@ -261,6 +266,7 @@ func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
 }
 
 func TestBatchGoesOnAfterASignal(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	file := fileOf(t, 200)
 	p := start(t, environment(server), "batch", file, "--output", "json")
@@ -279,4 +285,12 @@ func TestBatchGoesOnAfterASignal(t *testing.T) {
 	require.Zero(t, f.code, f.stderr)
 	onceEach(t, server, 200)
 	require.Len(t, server.Requests(), 200, "what was in flight had come to its end")
+}
+
+func TestBatchTellsItsProgressInLinesWhereThereIsNoTerminal(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	f := execute(t, environment(server), "batch", fileOf(t, 120), "--rate-limit", "500")
+	require.Zero(t, f.code, f.stderr)
+	require.Regexp(t, `^\d+ of 120, \d+\.\d/s, \d+s left\n$`, f.stderr)
 }

@@ -90,7 +90,7 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	if f.output == jsonFormat {
 		writeResult(cmd, line(sums))
 	} else {
-		writeResult(cmd, fmt.Appendf(nil, "enqueued: %d of %d notifications; %d were in the queue already\n", sums.Enqueued, sums.Notifications, sums.Duplicates))
+		writeResult(cmd, fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", sums.Enqueued, counted(sums.Notifications), sums.Duplicates))
 	}
 	if sums.Duplicates > 0 && sums.Duplicates == sums.Notifications {
 		fmt.Fprintln(cmd.ErrOrStderr(), "All of them came within the last 24 hours. To send them once more, give --run NAME.")
@@ -100,7 +100,7 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 		return &exitError{code: exitNot, err: err}
 	case err != nil || sums.Failed > 0:
 		if err == nil {
-			err = fmt.Errorf("%d notifications are not in the queue for certain", sums.Failed)
+			err = fmt.Errorf("not in the queue for certain: %s", counted(sums.Failed))
 		}
 		return &exitError{code: exitNot, err: err, hint: "Run the same command again within 24 hours: what is in the queue is not queued twice."}
 	}

@@ -1,5 +1,5 @@
-// Command whop-notify sends Whop push notifications, and serves a local stand-in of
-// Whop's API to develop against.
+// Command whop-notify sends Whop push notifications: one, those of a file, or those of a
+// queue on a NATS server. It serves a local stand-in of Whop's API to develop against.
 //
 // It reads the environment variables that the package reads: WHOP_API_KEY,
 // WHOP_BASE_URL and WHOP_API_VERSION. Results go to standard output, everything else to

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -34,13 +33,16 @@ func (m *meter) rate() float64 {
 	return float64(last.count-first.count) / max(last.at.Sub(first.at).Seconds(), 0.001)
 }
 
-// pace is "9.7/s, 4m10s left", as far as it is known.
-func (m *meter) pace(toGo int) string {
+// pace is "9.7/s" and "4m10s left", as far as it is known.
+func (m *meter) pace(toGo int) (parts []string) {
 	rate := m.rate()
-	parts := []string{fmt.Sprintf("%.1f/s", rate)}
-	if rate > 0 && toGo > 0 {
+	if rate == 0 {
+		return nil
+	}
+	parts = append(parts, fmt.Sprintf("%.1f/s", rate))
+	if toGo > 0 {
 		left := time.Duration(float64(toGo) / rate * float64(time.Second))
 		parts = append(parts, max(left.Round(time.Second), time.Second).String()+" left")
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }

@@ -31,17 +31,18 @@ type natsServer struct {
 	t       *testing.T
 	port    string
 	dir     string
+	args    []string
 	process *exec.Cmd
 }
 
-func startNATS(t *testing.T) *natsServer {
+func startNATS(t *testing.T, args ...string) *natsServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
-	s := &natsServer{t: t, port: port, dir: t.TempDir()}
+	s := &natsServer{t: t, port: port, dir: t.TempDir(), args: args}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -53,7 +54,7 @@ func (s *natsServer) start() {
 	s.t.Helper()
 	name, err := natsBinary()
 	require.NoError(s.t, err)
-	s.process = exec.Command(name, "-js", "-sd", s.dir, "-a", "127.0.0.1", "-p", s.port)
+	s.process = exec.Command(name, append([]string{"-js", "-sd", s.dir, "-a", "127.0.0.1", "-p", s.port}, s.args...)...)
 	require.NoError(s.t, s.process.Start())
 	require.Eventually(s.t, func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+s.port)
@@ -97,7 +98,6 @@ func settled(t *testing.T, q *queue.Queue, within time.Duration) queue.Stats {
 	return s
 }
 
-// certificate and credentials are of no use here, but their files must be looked at.
 func TestNATSFlags(t *testing.T) {
 	file := fileOf(t, 1)
 	missing := filepath.Join(t.TempDir(), "missing")

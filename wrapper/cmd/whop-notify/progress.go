@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +29,7 @@ type progress struct {
 
 func newProgress(out io.Writer, total int) *progress {
 	p := &progress{out: out, total: total, told: time.Now()}
-	if styleOf(out).colours {
+	if isTerminal(out) && os.Getenv("TERM") != "dumb" {
 		p.behind.Store("")
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithAutoRefresh())
 		p.bar = p.bars.AddBar(int64(total),
@@ -37,19 +39,20 @@ func newProgress(out io.Writer, total int) *progress {
 	return p
 }
 
-// interval is how often to look.
-func (p *progress) interval() time.Duration { return 200 * time.Millisecond }
-
-const lineInterval = 10 * time.Second
+const (
+	progressInterval = 200 * time.Millisecond
+	lineInterval     = 10 * time.Second // where there is no terminal
+)
 
 func (p *progress) update(s queue.Stats) {
 	now := time.Now()
 	done := s.Sent + s.Dead
 	p.meter.add(now, done)
-	behind := " " + p.meter.pace(p.total-done)
+	parts := p.meter.pace(p.total - done)
 	if s.Dead > 0 {
-		behind += fmt.Sprintf(", %d failed", s.Dead)
+		parts = append(parts, fmt.Sprintf("%d failed", s.Dead))
 	}
+	behind := " " + strings.Join(parts, ", ")
 	if p.bar != nil {
 		p.behind.Store(behind)
 		p.bar.SetCurrent(int64(done))

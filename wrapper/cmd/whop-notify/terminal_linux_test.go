@@ -33,7 +33,31 @@ func terminal(t *testing.T) (program, reader *os.File) {
 	ioctl(syscall.TIOCGPTN, &number)
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
+	size := [4]uint16{24, 100}
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, program.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size)))
+	require.Zero(t, errno)
 	return program, reader
+}
+
+func TestBatchShowsABarAtATerminal(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.Error(422, "", "Verify first."))
+	program, reader := terminal(t)
+	cmd := exec.CommandContext(t.Context(), binary, "batch", fileOf(t, 100), "--rate-limit", "3000")
+	cmd.Env = append(environment(server), "TERM=xterm", "NO_COLOR=1")
+	cmd.Stderr = program
+	var screen bytes.Buffer
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(&screen, reader) })
+	err := cmd.Run()
+	require.NoError(t, program.Close())
+	reading.Wait()
+	require.Error(t, err)
+	require.Equal(t, 1, cmd.ProcessState.ExitCode())
+	shown := screen.String()
+	require.Regexp(t, `\d\d of 100 +\[=+>-+\] +\d+\.\d/s, \ds left, 1 failed`, shown)
+	require.Regexp(t, `100 of 100 +\[=+\] +\d+\.\d/s, 1 failed`, shown)
+	require.Contains(t, shown, "not queued: 1 notification\r\n")
 }
 
 func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
