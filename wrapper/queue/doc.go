@@ -44,5 +44,6 @@
 //	a 408 or 429 that Whop replays   under a new key, if the queue made up the old one
 //
 // A notification that always fails holds up no other: while it waits for its next try,
-// the others are sent. Where all fail, as in an outage, the workers slow down.
+// the others are sent, as long as fewer than 10,000 wait so. Where all fail, as in an
+// outage, the workers slow down.
 package queue

@@ -32,9 +32,10 @@ const (
 //
 // It returns an error where to go on makes no sense: where Whop refuses every request for
 // its API key or the address ([whop.ErrUnauthorized], [whop.ErrRedirect]), where the
-// connection or the queue is gone for good (give nats.Connect MaxReconnects(-1)), and at once where the [whop.RetryPolicy] of c
+// connection or the queue is gone for good, and at once where the [whop.RetryPolicy] of c
 // has AtMostOnce, which a queue that gives a notification out again cannot keep. In each case
-// the notifications stay in the queue. A server that is away for a while is waited for.
+// the notifications stay in the queue. A server that is away for a while is waited for, for
+// as long as the connection tries: nats.MaxReconnects(-1) lets it go on.
 //
 // c paces itself alone. For a common pace of several processes give it [Queue.Limiter] by
 // [whop.WithLimiter].
@@ -58,17 +59,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	}
 	ctx, w.stop = context.WithCancelCause(ctx)
 	defer w.stop(nil)
-	for { // what workers before this one may have attempted
-		highest, err := q.attempts.highest(ctx)
-		if w.seen.Store(highest); err == nil {
-			break
-		}
-		if ctx.Err() != nil || q.js.Conn().IsClosed() {
-			return w.result(ctx, err)
-		}
-		w.logger.WarnContext(ctx, "queue: the server does not answer, will ask again", "error", err)
-		sleep(ctx, time.Second)
-	}
+	w.lookBack(ctx)
 	sending, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done()))
 	defer cancel()
 
@@ -86,17 +77,8 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	cancel()
 	upkeep.Wait()
 	w.flush()
-	return w.result(ctx, nil)
-}
-
-// result is what Work returns: nil where it was to end.
-func (w *worker) result(ctx context.Context, err error) error {
-	cause := context.Cause(ctx)
-	switch {
-	case errors.Is(cause, errStopped):
+	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
 		return cause
-	case err != nil && cause == nil:
-		return fmt.Errorf("%w: %w", errStopped, err)
 	}
 	return nil
 }
@@ -117,6 +99,23 @@ type worker struct {
 
 	mu   sync.Mutex
 	held map[*delivery]struct{}
+}
+
+// lookBack finds out how far workers before this one may have come.
+func (w *worker) lookBack(ctx context.Context) {
+	for ctx.Err() == nil {
+		highest, err := w.attempts.highest(ctx)
+		switch {
+		case err == nil:
+			w.seen.Store(highest)
+			return
+		case w.js.Conn().IsClosed():
+			w.stop(fmt.Errorf("%w: %w", errStopped, err))
+		default:
+			w.logger.WarnContext(ctx, "queue: the server does not say how far attempts came, will ask again", "error", err)
+			sleep(ctx, time.Second)
+		}
+	}
 }
 
 // fetchAll takes notifications from the server as slots come free, until ctx ends.

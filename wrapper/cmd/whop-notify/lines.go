@@ -60,6 +60,22 @@ func (l *lineReader) next() ([]byte, error) {
 	}
 }
 
+// each goes through all lines that are not blank.
+func (l *lineReader) each(do func(line []byte) error) error {
+	for {
+		line, err := l.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(line)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 // sum is that of all that was read: at the end, of the whole file.
 func (l *lineReader) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
 
@@ -159,28 +175,25 @@ func check(r io.Reader) (manifest, error) {
 	seed := maphash.MakeSeed()
 	keys := map[uint64]int{} // hashes, for there may be millions
 	lines := newLineReader(r)
-	for {
-		line, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return m, errors.Join(append(errs, err)...)
-		}
+	err := lines.each(func(line []byte) error {
 		n, err := parseLine(line)
 		if err != nil {
 			complain(lines.number, err)
-			continue
+			return nil
 		}
 		m.Notifications++
 		if key := n.IdempotencyKey(); key != "" {
 			hash := maphash.String(seed, key)
 			if first, taken := keys[hash]; taken {
 				complain(lines.number, fmt.Errorf("%s: is that of line %d", keyField, first))
-				continue
+			} else {
+				keys[hash] = lines.number
 			}
-			keys[hash] = lines.number
 		}
+		return nil
+	})
+	if err != nil {
+		errs = append(errs, err)
 	}
 	if more > 0 {
 		errs = append(errs, fmt.Errorf("and %d more lines", more))
@@ -194,14 +207,7 @@ func check(r io.Reader) (manifest, error) {
 // one that was checked.
 func pass(r io.Reader, m manifest, run string, each func(number int, n whop.Notification) error) error {
 	lines := newLineReader(r)
-	for {
-		line, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := lines.each(func(line []byte) error {
 		n, err := parseLine(line)
 		if err != nil {
 			return errors.Join(errChanged, &lineError{lines.number, err})
@@ -209,9 +215,10 @@ func pass(r io.Reader, m manifest, run string, each func(number int, n whop.Noti
 		if n.IdempotencyKey() == "" {
 			n = n.WithIdempotencyKey(fmt.Sprintf("%s-%d", run, lines.number))
 		}
-		if err := each(lines.number, n); err != nil {
-			return err
-		}
+		return each(lines.number, n)
+	})
+	if err != nil {
+		return err
 	}
 	if lines.sum() != m.Sum {
 		return errChanged
