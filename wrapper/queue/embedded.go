@@ -15,9 +15,13 @@ import (
 // ErrInUse is a directory that another process has opened by [Embedded].
 var ErrInUse = errors.New("queue: the directory is in use by another process")
 
-// maxPayload is the largest notification of an embedded server, in bytes: one to some
-// 300,000 users.
+// maxPayload is the largest message of an embedded server, in bytes.
 const maxPayload = 8 << 20
+
+// MaxEmbeddedBody is the largest body of a notification, in bytes, that can be enqueued on
+// an embedded server: one to some 300,000 users. Other servers have their own limit
+// (max_payload, by default 1 MiB), of which the queue leaves 16 KiB for dead letters.
+const MaxEmbeddedBody = maxPayload - headroom
 
 // Embedded starts a JetStream server inside this process, which listens on no port and
 // keeps its store in dir, and connects to it. A queue on it syncs to the disk before it

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
 // maxLine is the longest line of a file of notifications, in bytes.
@@ -179,6 +180,14 @@ func check(r io.Reader) (manifest, error) {
 		n, err := parseLine(line)
 		if err != nil {
 			complain(lines.number, err)
+			return nil
+		}
+		body, err := n.MarshalJSON()
+		if err != nil {
+			return err
+		}
+		if len(body) > queue.MaxEmbeddedBody {
+			complain(lines.number, fmt.Errorf("takes %d bytes, over the %d of a queue", len(body), queue.MaxEmbeddedBody))
 			return nil
 		}
 		m.Notifications++

@@ -82,6 +82,9 @@ func TestCheckNamesEveryBadLine(t *testing.T) {
 	_, err = check(io.MultiReader(strings.NewReader("\n\n"), strings.NewReader(strings.Repeat("x", maxLine+1))))
 	require.EqualError(t, err, fmt.Sprintf("line 3: is longer than %d bytes", maxLine))
 
+	_, err = check(strings.NewReader(fmt.Sprintf(`{"company_id":"biz_1","title":"T","content":%q}`, strings.Repeat("<", 2<<20)))) // each takes six
+	require.ErrorContains(t, err, "line 1: takes 12582")
+
 	broken := errors.New("disk on fire")
 	_, err = check(io.MultiReader(strings.NewReader("x\n"), failingReader{broken}))
 	require.ErrorIs(t, err, broken)

@@ -37,15 +37,35 @@ type natsServer struct {
 
 func startNATS(t *testing.T, args ...string) *natsServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	s := &natsServer{t: t, port: port, dir: t.TempDir(), args: args}
+	s := &natsServer{t: t, port: freePort(t), dir: t.TempDir(), args: args}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
+}
+
+// startCluster starts three servers that are one.
+func startCluster(t *testing.T) (servers []*natsServer) {
+	t.Helper()
+	var ports, routes []string
+	for range 3 {
+		ports = append(ports, freePort(t))
+		routes = append(routes, "nats://127.0.0.1:"+ports[len(ports)-1])
+	}
+	for i, port := range ports {
+		servers = append(servers, startNATS(t, "-n", fmt.Sprint("server-", i), "--cluster_name", "cluster",
+			"--cluster", "nats://127.0.0.1:"+port, "--routes", strings.Join(routes, ",")))
+	}
+	return servers
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	return port
 }
 
 func (s *natsServer) url() string { return "nats://127.0.0.1:" + s.port }

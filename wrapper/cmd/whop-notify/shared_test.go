@@ -126,3 +126,29 @@ func TestWorkersShareOneBudget(t *testing.T) {
 	require.LessOrEqual(t, most, budget)
 	require.Greater(t, most, budget*9/10, "the budget is used")
 }
+
+// On a cluster each notification lies on three servers, and one of them may go.
+func TestAClusterGoesOnWithoutOneOfItsServers(t *testing.T) {
+	t.Parallel()
+	const n = 300
+	server := whoptest.NewServer(t)
+	cluster := startCluster(t)
+	urls := make([]string, len(cluster))
+	for i, s := range cluster {
+		urls[i] = s.url()
+	}
+	env := append(environment(server), "NATS_URL="+strings.Join(urls, ","))
+	file := fileOf(t, n)
+	require.Eventually(t, func() bool { // the servers find each other first
+		return execute(t, env, "enqueue", file, "--replicas", "3").code == 0
+	}, patience, 100*time.Millisecond)
+	for range 2 {
+		t.Cleanup(start(t, env, "work", "--rate-limit", "1800").kill)
+	}
+	require.Eventually(t, func() bool { return len(server.Queued()) > n/10 }, patience, time.Millisecond)
+	cluster[0].kill()
+	require.Eventually(t, func() bool { return len(delivered(t, server)) == n }, 2*patience, 10*time.Millisecond)
+	onceEach(t, server, n)
+	q := cluster[1].open()
+	require.Equal(t, queue.Stats{Sent: n}, settled(t, q, patience))
+}
