@@ -236,10 +236,11 @@ func moduleProxy(t *testing.T) string {
 	}
 	require.NoError(t, into.Close())
 
-	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
+	settings, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
 	require.NoError(t, err)
-	downloaded := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download")
-	return "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(downloaded)
+	cache, usual, _ := strings.Cut(strings.TrimSpace(string(settings)), "\n")
+	downloaded := filepath.Join(cache, "cache", "download")
+	return "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(downloaded) + "," + usual
 }
 
 // inAnotherModule reports whether a file is below a go.mod that is not the tree's own.
