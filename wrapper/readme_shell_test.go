@@ -200,9 +200,9 @@ func steadied(text string) string {
 	return downloads.ReplaceAllString(text, "")
 }
 
-// moduleProxy gives a GOPROXY that holds this tree as v0.1.0, and of everything else what
-// has been downloaded before: go install and go get work as they will once it is
-// published, without network.
+// moduleProxy gives a GOPROXY that holds this tree as v0.1.0, so that go install and go get
+// work as they will once it is published. Everything else comes from what has been
+// downloaded before, or from the usual proxy.
 func moduleProxy(t *testing.T) string {
 	t.Helper()
 	const version = "v0.1.0"
