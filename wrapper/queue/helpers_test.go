@@ -102,12 +102,12 @@ const patience = 30 * time.Second
 func eventually(t testing.TB, q *queue.Queue, want queue.Stats) {
 	t.Helper()
 	var have queue.Stats
+	var err error
 	if !waitFor(func() bool {
-		var err error
 		have, err = q.Stats(t.Context())
-		require.NoError(t, err)
-		return have == want
+		return err == nil && have == want // an answer may be late on a busy machine
 	}) {
+		require.NoError(t, err)
 		require.Equal(t, want, have)
 	}
 }

@@ -2,11 +2,14 @@ package main_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
@@ -145,10 +148,35 @@ func TestAClusterGoesOnWithoutOneOfItsServers(t *testing.T) {
 	for range 2 {
 		t.Cleanup(start(t, env, "work", "--rate-limit", "1800").kill)
 	}
-	require.Eventually(t, func() bool { return len(server.Queued()) > n/10 }, patience, time.Millisecond)
-	cluster[0].kill()
+	require.Eventually(t, func() bool { return len(server.Queued()) > n/2 }, patience, time.Millisecond)
+	gone := follower(t, cluster)
+	gone.kill()
 	require.Eventually(t, func() bool { return len(delivered(t, server)) == n }, 2*patience, 10*time.Millisecond)
 	onceEach(t, server, n)
-	q := cluster[1].open()
-	require.Equal(t, queue.Stats{Sent: n}, settled(t, q, patience))
+	for _, s := range cluster {
+		if s != gone {
+			require.Equal(t, queue.Stats{Sent: n}, settled(t, s.open(), patience))
+		}
+	}
+}
+
+// follower is a server that leads neither the queue nor its workers.
+func follower(t *testing.T, cluster []*natsServer) *natsServer {
+	t.Helper()
+	nc, err := nats.Connect(cluster[0].url())
+	require.NoError(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	stream, err := js.Stream(t.Context(), "whop-notify")
+	require.NoError(t, err)
+	workers, err := stream.Consumer(t.Context(), "workers")
+	require.NoError(t, err)
+	leaders := []string{stream.CachedInfo().Cluster.Leader, workers.CachedInfo().Cluster.Leader}
+	for i, s := range cluster {
+		if !slices.Contains(leaders, fmt.Sprint("server-", i)) {
+			return s
+		}
+	}
+	panic("two leaders of three")
 }
