@@ -43,21 +43,6 @@ func startNATS(t *testing.T, args ...string) *natsServer {
 	return s
 }
 
-// startCluster starts three servers that are one.
-func startCluster(t *testing.T) (servers []*natsServer) {
-	t.Helper()
-	var ports, routes []string
-	for range 3 {
-		ports = append(ports, freePort(t))
-		routes = append(routes, "nats://127.0.0.1:"+ports[len(ports)-1])
-	}
-	for i, port := range ports {
-		servers = append(servers, startNATS(t, "-n", fmt.Sprint("server-", i), "--cluster_name", "cluster",
-			"--cluster", "nats://127.0.0.1:"+port, "--routes", strings.Join(routes, ",")))
-	}
-	return servers
-}
-
 func freePort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

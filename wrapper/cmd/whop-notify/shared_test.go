@@ -2,14 +2,11 @@ package main_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
@@ -128,55 +125,4 @@ func TestWorkersShareOneBudget(t *testing.T) {
 	t.Logf("%d requests in %v, at most %d in any 60 s", len(requests), time.Since(begin).Round(time.Second), most)
 	require.LessOrEqual(t, most, budget)
 	require.Greater(t, most, budget*9/10, "the budget is used")
-}
-
-// On a cluster each notification lies on three servers, and one of them may go.
-func TestAClusterGoesOnWithoutOneOfItsServers(t *testing.T) {
-	t.Parallel()
-	const n = 300
-	server := whoptest.NewServer(t)
-	cluster := startCluster(t)
-	urls := make([]string, len(cluster))
-	for i, s := range cluster {
-		urls[i] = s.url()
-	}
-	env := append(environment(server), "NATS_URL="+strings.Join(urls, ","))
-	file := fileOf(t, n)
-	require.Eventually(t, func() bool { // the servers find each other first
-		return execute(t, env, "enqueue", file, "--replicas", "3").code == 0
-	}, patience, 100*time.Millisecond)
-	for range 2 {
-		t.Cleanup(start(t, env, "work", "--rate-limit", "1800").kill)
-	}
-	require.Eventually(t, func() bool { return len(server.Queued()) > n/2 }, patience, time.Millisecond)
-	gone := follower(t, cluster)
-	gone.kill()
-	require.Eventually(t, func() bool { return len(delivered(t, server)) == n }, 2*patience, 10*time.Millisecond)
-	onceEach(t, server, n)
-	for _, s := range cluster {
-		if s != gone {
-			require.Equal(t, queue.Stats{Sent: n}, settled(t, s.open(), patience))
-		}
-	}
-}
-
-// follower is a server that leads neither the queue nor its workers.
-func follower(t *testing.T, cluster []*natsServer) *natsServer {
-	t.Helper()
-	nc, err := nats.Connect(cluster[0].url())
-	require.NoError(t, err)
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
-	stream, err := js.Stream(t.Context(), "whop-notify")
-	require.NoError(t, err)
-	workers, err := stream.Consumer(t.Context(), "workers")
-	require.NoError(t, err)
-	leaders := []string{stream.CachedInfo().Cluster.Leader, workers.CachedInfo().Cluster.Leader}
-	for i, s := range cluster {
-		if !slices.Contains(leaders, fmt.Sprint("server-", i)) {
-			return s
-		}
-	}
-	panic("two leaders of three")
 }
