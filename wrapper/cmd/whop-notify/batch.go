@@ -156,6 +156,9 @@ func (f *batchFlags) logger(cmd *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// runAgain is the advice where a batch ends before it is done.
+const runAgain = "Nothing is lost: run the same command again."
+
 // batch is one run of a batch.
 type batch struct {
 	state       *batchState
@@ -197,19 +200,19 @@ func (b *batch) run(ctx context.Context) error {
 	case errors.Is(queueErr, errChanged):
 		return &exitError{code: exitNot, err: queueErr, hint: "What it held before is being sent. Restore it, and run the same command again."}
 	case queueErr != nil && !b.interrupted && workErr == nil:
-		return &exitError{code: exitNot, err: queueErr, hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: queueErr, hint: runAgain}
 	case errors.Is(workErr, whop.ErrUnauthorized), errors.Is(workErr, whop.ErrRedirect):
 		return &exitError{code: exitNot, err: workErr, hint: "Nothing is lost: correct the key or the base URL, and run the same command again."}
 	case workErr != nil && !b.interrupted:
-		return &exitError{code: exitNot, err: workErr, hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: workErr, hint: runAgain}
 	case watchErr != nil && !b.interrupted:
-		return &exitError{code: exitNot, err: watchErr, hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: watchErr, hint: runAgain}
 	}
 	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var err error
 	if b.stats, err = b.queue.Stats(counting); err != nil {
-		return &exitError{code: exitNot, err: err, hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: err, hint: runAgain}
 	}
 	return nil
 }
@@ -295,7 +298,7 @@ func (f *batchFlags) sum(cmd *cobra.Command, b *batch) error {
 	}
 	switch {
 	case b.interrupted:
-		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: "Nothing is lost: run the same command again."}
+		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: runAgain}
 	case s.Unknown > 0:
 		return &exitError{code: exitUnknown, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: b.whereDead()}
 	case s.dead() > 0:
