@@ -19,9 +19,10 @@ const (
 	attemptLogMemory = 30 * 24 * time.Hour
 	// attemptPeriod is what one entry of the log covers.
 	attemptPeriod = 10 * time.Minute
-	// A worker writes some notifications ahead, so that it need not write for each: more,
-	// while it writes more often than once a second.
-	minStride, maxStride = 16, 1024
+	// minStride is how many notifications a worker writes ahead, so that it need not write
+	// for each. One that would write more often than once a second writes more ahead: what
+	// it does in two seconds.
+	minStride = 16
 )
 
 // attemptLog says since when a notification may have been attempted, also if the worker
@@ -67,8 +68,11 @@ func (l *attemptLog) reach(ctx context.Context, seq uint64) error {
 	if seq <= l.reached && now.Sub(l.wrote) < attemptLogMemory/2 {
 		return nil
 	}
-	if l.stride = min(2*l.stride, maxStride); l.stride == 0 || now.Sub(l.wrote) >= time.Second {
+	switch since := now.Sub(l.wrote); {
+	case l.stride == 0 || since > 4*time.Second:
 		l.stride = minStride
+	case since < time.Second:
+		l.stride *= 2
 	}
 	next := max(seq+l.stride-1, l.reached)
 	period := now.Truncate(attemptPeriod).Unix()
