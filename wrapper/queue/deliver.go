@@ -11,6 +11,13 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
+const (
+	// attemptTime is how long attempts may be made from the first one on, whatever they
+	// have to wait for.
+	attemptTime   = keyLifetime + attemptMargin
+	attemptMargin = (keyMemory - keyLifetime) / 2
+)
+
 // Event is what became of a notification that a worker took from the queue.
 type Event struct {
 	Notification whop.Notification // with its idempotency key; the zero value if it could not be read
@@ -33,8 +40,9 @@ type delivery struct {
 	enqueued time.Time
 }
 
-// deliver makes of one delivery what is to be made of it, and tells the server.
-func (d *delivery) deliver(ctx context.Context) {
+// deliver makes of one delivery what is to be made of it, and tells the server. What was
+// never attempted before is attempted within fresh.
+func (d *delivery) deliver(ctx, fresh context.Context) {
 	var err error
 	if d.item, err = itemOf(d.msg.Headers(), d.msg.Data()); err != nil {
 		d.bury(ctx, d.overall(whop.NotSent), err)
@@ -56,8 +64,12 @@ func (d *delivery) deliver(ctx context.Context) {
 		d.leave(ctx, err)
 		return
 	}
-	attempting, cancel := context.WithTimeout(ctx, d.timeLeft())
-	defer cancel()
+	attempting := fresh
+	if earlier := d.earlier(); !earlier.IsZero() {
+		var cancel context.CancelFunc
+		attempting, cancel = context.WithTimeout(ctx, max(earlier.Add(attemptTime).Sub(d.now()), attemptMargin))
+		defer cancel()
+	}
 	receipt, err := d.client.Send(attempting, d.item.notification)
 	failure, failed := errors.AsType[*whop.SendError](err)
 	if !failed {
@@ -81,17 +93,13 @@ func (d *delivery) tooOld(ctx context.Context) (reason, err error) {
 	return fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", first.UTC().Format(time.RFC3339)), nil
 }
 
-// timeLeft is how long attempts may be made, whatever they have to wait for.
-func (d *delivery) timeLeft() time.Duration {
-	first := d.now()
-	switch {
-	case !d.item.firstAttempt.IsZero():
-		first = d.item.firstAttempt
-	case d.repeat:
-		first = d.enqueued // at the earliest
+// earlier is since when deliveries before this one may have attempted the notification;
+// zero if none can have.
+func (d *delivery) earlier() time.Time {
+	if d.item.firstAttempt.IsZero() && d.repeat {
+		return d.enqueued
 	}
-	const margin = (keyMemory - keyLifetime) / 2
-	return max(first.Add(keyLifetime+margin).Sub(d.now()), margin)
+	return d.item.firstAttempt
 }
 
 // firstAttempt is the earliest time at which the notification may have been attempted.

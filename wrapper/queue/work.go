@@ -20,8 +20,9 @@ const (
 	pruneInterval      = 10 * time.Minute
 
 	// prefetch is how many times the concurrency a worker takes from the server: what is
-	// not being sent yet waits for a sender, so that none has to wait for the server.
-	prefetch = 3
+	// not being sent yet waits for a sender, so that none has to wait for the server. It
+	// asks for more once half of that is settled.
+	prefetch = 8
 )
 
 // Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
@@ -124,7 +125,7 @@ func (w *worker) fetchAll(ctx context.Context) {
 		if !w.brake.wait(ctx) {
 			return
 		}
-		free := w.takeSlots(ctx, cap(w.slots)/prefetch)
+		free := w.takeSlots(ctx, cap(w.slots)/2)
 		if free == 0 {
 			return
 		}
@@ -220,17 +221,36 @@ func (w *worker) receive(msg jetstream.Msg) (*delivery, error) {
 
 // sendAll sends what was fetched. What was not begun when ctx ended goes back at once.
 func (w *worker) sendAll(ctx, sending context.Context) {
+	fresh := firstAttempts{parent: sending, end: func() {}}
+	defer func() { fresh.end() }()
 	for d := range w.jobs {
-		if ctx.Err() != nil {
-			_ = d.msg.Nak()
+		if w.brake.wait(ctx) {
+			d.deliver(sending, fresh.context())
 		} else {
-			d.deliver(sending)
+			_ = d.msg.Nak()
 		}
 		w.mu.Lock()
 		delete(w.held, d)
 		w.mu.Unlock()
 		<-w.slots
 	}
+}
+
+// firstAttempts makes the contexts of one sender for notifications that were never attempted
+// before. They share one for a minute, since each has a timer, which costs.
+type firstAttempts struct {
+	parent, shared context.Context
+	end            context.CancelFunc
+	made           time.Time
+}
+
+func (f *firstAttempts) context() context.Context {
+	if now := time.Now(); f.shared == nil || now.Sub(f.made) > time.Minute {
+		f.end()
+		f.shared, f.end = context.WithTimeout(f.parent, attemptTime)
+		f.made = now
+	}
+	return f.shared
 }
 
 // keepHeld tells the server again and again that what was fetched is being worked on.
