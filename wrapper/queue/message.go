@@ -68,7 +68,11 @@ func itemOf(header nats.Header, data []byte) (item, error) {
 }
 
 func positionOf(header nats.Header) uint64 {
-	n, _ := strconv.ParseUint(header.Get(positionHeader), 10, 64)
+	value := header.Get(positionHeader)
+	if value == "" {
+		return 0
+	}
+	n, _ := strconv.ParseUint(value, 10, 64)
 	return n
 }
 
@@ -79,7 +83,11 @@ func setTime(header nats.Header, name string, t time.Time) {
 }
 
 func timeOf(header nats.Header, name string) time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, header.Get(name))
+	value := header.Get(name)
+	if value == "" {
+		return time.Time{}
+	}
+	t, _ := time.Parse(time.RFC3339Nano, value)
 	return t
 }
 

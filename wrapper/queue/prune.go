@@ -19,7 +19,7 @@ func (q *Queue) prune(ctx context.Context) error {
 		return err
 	}
 	end, err := q.firstToStay(ctx)
-	if err != nil {
+	if err != nil || end == 0 {
 		return err
 	}
 	numberedEnd := end
@@ -38,7 +38,8 @@ func (q *Queue) prune(ctx context.Context) error {
 	return nil
 }
 
-// firstToStay is the number of the first notification that is not done or not old.
+// firstToStay is the number of the first notification that is not done or not old; 0 if
+// there is nothing before it.
 func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	workers, err := q.workers.Info(ctx)
 	if err != nil {
@@ -49,10 +50,10 @@ func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	first, end := info.State.FirstSeq, workers.AckFloor.Stream+1
-	if end <= first {
-		return first, nil
-	}
 	tooYoung := q.now().Add(-pruneAge)
+	if end <= first || info.State.FirstTime.After(tooYoung) {
+		return 0, nil
+	}
 	var failed error
 	n := sort.Search(int(end-first), func(i int) bool {
 		msg, err := q.stream.GetMsg(ctx, first+uint64(i))
