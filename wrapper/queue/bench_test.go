@@ -22,7 +22,7 @@ import (
 // whatever else the machine does happens to both. The server does next to nothing, which
 // is the worst case for the queue.
 func BenchmarkQueue(b *testing.B) {
-	const n, workers = 10_000, 32
+	const n, workers = 50_000, 32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
