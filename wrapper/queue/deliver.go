@@ -38,6 +38,8 @@ type delivery struct {
 	count    int  // of deliveries, this one included, as far as the server knows
 	repeat   bool // it may have been attempted by an earlier one
 	enqueued time.Time
+
+	confirmed bool // to the server, that it is done
 }
 
 // deliver makes of one delivery what is to be made of it, and tells the server. What was

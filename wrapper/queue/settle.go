@@ -193,7 +193,9 @@ func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason err
 func (d *delivery) confirm(ctx context.Context) {
 	if err := d.msg.Ack(); err != nil {
 		d.logger.WarnContext(ctx, "queue: a notification that is done will come again", "idempotency_key", d.item.key, "error", err)
+		return
 	}
+	d.confirmed = true
 }
 
 func (d *delivery) observe(ctx context.Context, e Event) {

@@ -98,8 +98,9 @@ type worker struct {
 
 	seen atomic.Uint64 // the highest sequence number that may have been given out before
 
-	mu   sync.Mutex
-	held map[*delivery]struct{}
+	mu        sync.Mutex
+	held      map[*delivery]struct{}
+	confirmed *delivery // one of the last
 }
 
 // lookBack finds out how far workers before this one may have come.
@@ -231,6 +232,9 @@ func (w *worker) sendAll(ctx, sending context.Context) {
 		}
 		w.mu.Lock()
 		delete(w.held, d)
+		if d.confirmed {
+			w.confirmed = d
+		}
 		w.mu.Unlock()
 		<-w.slots
 	}
@@ -276,11 +280,15 @@ func (w *worker) keepSmall(ctx context.Context) {
 	}
 }
 
-// flush brings the last acknowledgements to the server.
+// flush brings the last acknowledgements to the server, and waits until it has counted them:
+// it answers to a sign of life after what came before.
 func (w *worker) flush() {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
 	defer cancel()
 	_ = w.js.Conn().FlushWithContext(ctx) // else they are given out again, under the same key
+	if w.confirmed != nil {
+		_, _ = w.js.Conn().RequestWithContext(ctx, w.confirmed.msg.Reply(), []byte("+WPI"))
+	}
 }
 
 // sleep waits, and reports whether ctx has not ended.
