@@ -150,7 +150,7 @@ func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
-	const n, overhead = 5, 200
+	const n, overhead = 10, 200
 	large := whop.Message{Title: "T", Content: strings.Repeat("x", 8<<20-16<<10-overhead)}
 	server.Script(whoptest.Error(422, "", strings.Repeat("No.", 1000)))
 	enqueue(t, q, whop.ToCompany("biz_1", large))
@@ -159,8 +159,10 @@ func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 		enqueue(t, q, whop.ToCompany("biz_1", large))
 	}
 	work(t, q, newClient(t, server), 1)
+	work(t, q, newClient(t, server), 8)
 	eventually(t, q, queue.Stats{Dead: 1, Sent: n})
-	require.Len(t, server.Queued(), n)
+	require.Len(t, server.Requests(), n+1, "none came twice")
+	require.Zero(t, embeddedConn(t, q).Stats().Reconnects)
 }
 
 // A wait beyond all measure is a long one, not none, and holds up nobody else for good.

@@ -23,6 +23,9 @@ const (
 	// not being sent yet waits for a sender, so that none has to wait for the server. It
 	// asks for more once half of that is settled.
 	prefetch = 8
+	// fetchBytes is how much it takes at a time, so that large ones are at hand before the
+	// server believes them lost.
+	fetchBytes = 32 << 20
 )
 
 // Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
@@ -183,7 +186,8 @@ func (w *worker) fetch(ctx context.Context, n int) (got int, err error) {
 	}
 	fetching, cancel := context.WithTimeout(ctx, fetchWait)
 	defer cancel()
-	batch, err := w.workers.Fetch(n, jetstream.FetchContext(fetching))
+	most := max(fetchBytes, 2*w.js.Conn().MaxPayload()) // the largest always fits
+	batch, err := w.workers.Fetch(n, jetstream.FetchContext(fetching), jetstream.FetchMaxBytes(int(most)))
 	if err != nil {
 		return 0, err
 	}
