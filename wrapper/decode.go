@@ -12,10 +12,6 @@ import (
 // as it was meant: no target or both, an unknown or repeated field, a field of the
 // wrong type, text that is not valid UTF-8. On an error n stays as it was.
 func (n *Notification) UnmarshalJSON(b []byte) error {
-	if own, ok := decodeOwn(b); ok {
-		*n = own
-		return nil
-	}
 	if !utf8.Valid(b) {
 		return &ValidationError{Reason: "the JSON is not valid UTF-8"}
 	}
@@ -76,33 +72,6 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 	}
 	*n = read
 	return nil
-}
-
-// decodeOwn decodes what MarshalJSON has encoded, at a third of the cost. That it is what it
-// seems to be, and leaves nothing out, shows in that it encodes to the same bytes again.
-func decodeOwn(b []byte) (n Notification, ok bool) {
-	var wire struct {
-		CompanyID    string    `json:"company_id"`
-		ExperienceID string    `json:"experience_id"`
-		Title        string    `json:"title"`
-		Content      string    `json:"content"`
-		Subtitle     string    `json:"subtitle"`
-		RestPath     string    `json:"rest_path"`
-		IconUserID   string    `json:"icon_user_id"`
-		UserIDs      *[]string `json:"user_ids"`
-	}
-	if json.Unmarshal(b, &wire) != nil {
-		return n, false
-	}
-	m := Message{wire.Title, wire.Content, wire.Subtitle, wire.RestPath, wire.IconUserID}
-	if n = ToCompany(wire.CompanyID, m); wire.CompanyID == "" {
-		n = ToExperience(wire.ExperienceID, m)
-	}
-	if wire.UserIDs != nil {
-		n = n.OnlyUsers(*wire.UserIDs...)
-	}
-	again, err := n.body()
-	return n, err == nil && bytes.Equal(b, again)
 }
 
 func wireType(field string) string {

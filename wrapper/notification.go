@@ -99,18 +99,11 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 
 // body encodes a valid notification.
 func (n Notification) body() ([]byte, error) {
-	if !n.narrowed {
-		return n.bodyFor(nil)
-	}
-	body, err := n.bodyFor(&[]string{})
-	if err != nil {
-		return nil, err
-	}
-	return withUsers(body, n.userIDs)
-}
-
-func (n Notification) bodyFor(users *[]string) ([]byte, error) {
 	m := &n.message
+	var users *[]string
+	if n.narrowed {
+		users = &n.userIDs
+	}
 	if n.target == company {
 		return json.Marshal(&gen.CompanyNotification{
 			CompanyID:  n.targetID,
