@@ -35,7 +35,7 @@ func (d doer) Do(req *http.Request) (*http.Response, error) {
 	}
 	resp := last.resp
 	resp.Request = req
-	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(last.body), failing{last.bodyErr}))
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(last.body), errReader{last.bodyErr}))
 	return resp, nil
 }
 
@@ -67,16 +67,6 @@ func (c *Client) newCall(req *http.Request) (*call, error) {
 		delete(template.Header, name)
 	}
 	return call, nil
-}
-
-// failing ends a reader with err, or at EOF.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return 0, io.EOF
 }
 
 var _ gen.HttpRequestDoer = doer{}

@@ -22,6 +22,9 @@ type APIError struct {
 	Type, Code, Message, Param string
 	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "".
 	RequestID string
+	// Replayed is true if Whop had given this answer to the key before: it is that of
+	// an earlier attempt or an earlier send (the header Idempotent-Replayed).
+	Replayed bool
 	// Header is the answer's, as a copy.
 	Header http.Header
 	// Body is the first 4 KiB of the answer.
@@ -39,6 +42,7 @@ func newAPIError(a *answer) *APIError {
 		StatusCode: a.status,
 		Header:     a.header.Clone(),
 		Body:       body[:min(len(body), maxErrorBody)],
+		Replayed:   replayed(a.header),
 		cause:      a.bodyErr,
 	}
 	e.Type, e.Code, e.Message, e.Param = parseEnvelope(body)
@@ -52,13 +56,6 @@ func newAPIError(a *answer) *APIError {
 	}
 	e.RequestID = requestID(e.Header)
 	return e
-}
-
-func requestID(h http.Header) string {
-	if id := h.Get("X-Request-Id"); id != "" {
-		return id
-	}
-	return h.Get("Cf-Ray")
 }
 
 // Error is one line: the status, the message, and what helps to find it again.
@@ -146,32 +143,13 @@ func (e *APIError) mayBeInProgress() bool {
 // final reports whether Whop would answer the same request under the same key alike.
 func (e *APIError) final() bool {
 	refused := e.kind == ErrNotQueued || e.StatusCode >= 300 && e.StatusCode < 500
-	if refused && replayed(e.Header) {
+	if refused && e.Replayed {
 		return true
 	}
 	if e.kind == nil && shouldRetry(e.Header) != "" {
 		return shouldRetry(e.Header) == "false"
 	}
-	switch e.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return false
-	}
-	return refused && !e.mayBeInProgress()
-}
-
-// replayed reports whether the answer is an earlier one to the same key, repeated.
-func replayed(h http.Header) bool {
-	return strings.EqualFold(strings.TrimSpace(h.Get("Idempotent-Replayed")), "true")
-}
-
-// shouldRetry reads the x-should-retry header, which Whop's own SDKs obey: "true",
-// "false", or "" for anything else.
-func shouldRetry(h http.Header) string {
-	switch v := strings.ToLower(strings.TrimSpace(h.Get("X-Should-Retry"))); v {
-	case "true", "false":
-		return v
-	}
-	return ""
+	return refused && !temporary(e.StatusCode) && !e.mayBeInProgress()
 }
 
 // LogValue groups what there is; the body and header are left out.

@@ -1,12 +1,9 @@
 package wrapper
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
-	"time"
 
 	"github.com/whopnotify/whopnotify/gen"
 )
@@ -16,53 +13,48 @@ import (
 // a whole program; its rate limiter, retry budget and hold after a 429 are shared by
 // everything sent through it.
 type Client struct {
-	token          func(context.Context) (string, error) // keeps the key where no formatting verb reaches it
-	server         string
-	template       *http.Request
-	transport      http.RoundTripper
-	traits         transportTraits
-	jar            http.CookieJar
-	attemptTimeout time.Duration
-	policy         RetryPolicy
-	limiter        Limiter
-	logger         *slog.Logger
-	observer       func(context.Context, Attempt)
-	header         http.Header // of every request
+	server   string
+	template *http.Request
+	header   http.Header // of every request
+	policy   RetryPolicy
 
-	hold   hold
-	budget budget
-	http1  atomic.Bool // the server speaks it, as far as is known
+	exchanger exchanger
+	pace      pace
+	budget    budget
+	observer  observer
 }
 
 // NewClient makes a client. With no options it takes the API key from WHOP_API_KEY and
 // sends to Whop's production API. It checks the whole configuration, does no network,
-// and its error names every option or variable that is wrong, never a key.
+// and its error joins an [*OptionError] for every option or variable that is wrong.
 func NewClient(opts ...Option) (*Client, error) {
 	cfg, err := configure(opts)
 	if err != nil {
-		return nil, fmt.Errorf("whop: %w", err)
+		return nil, err
 	}
 	c := &Client{
-		token:          cfg.token,
-		server:         *cfg.baseURL,
-		transport:      cfg.httpClient.Transport,
-		jar:            cfg.httpClient.Jar,
-		attemptTimeout: cfg.attemptTimeout,
-		policy:         cfg.policy,
-		limiter:        cfg.limiter,
-		logger:         cfg.logger,
-		observer:       cfg.observer,
+		server: *cfg.baseURL,
+		policy: cfg.policy,
 		header: http.Header{
 			"Accept":     {"application/json"},
 			"User-Agent": {userAgent(cfg.product)},
 		},
+		exchanger: exchanger{
+			token:     cfg.token,
+			transport: cfg.httpClient.Transport,
+			jar:       cfg.httpClient.Jar,
+			timeout:   cfg.attemptTimeout,
+		},
+		pace:     pace{limiter: cfg.limiter, longestWait: cfg.policy.MaxRetryAfter},
+		observer: cfg.observer,
 	}
-	if c.transport == nil {
-		c.transport = defaultTransport()
+	x := &c.exchanger
+	if x.transport == nil {
+		x.transport = defaultTransport()
 	}
-	c.traits = traitsOf(c.transport)
+	x.traits = traitsOf(x.transport)
 	if t := cfg.httpClient.Timeout; t > 0 {
-		c.attemptTimeout = min(c.attemptTimeout, t)
+		x.timeout = min(x.timeout, t)
 	}
 	if *cfg.apiVersion != "" {
 		c.header["Api-Version-Date"] = []string{*cfg.apiVersion}
@@ -72,7 +64,7 @@ func NewClient(opts ...Option) (*Client, error) {
 		return nil, fmt.Errorf("whop: %w", err)
 	}
 	c.addHeaders(c.template.Header)
-	c.http1.Store(c.template.URL.Scheme == "http")
+	x.http1.Store(c.template.URL.Scheme == "http")
 	return c, nil
 }
 

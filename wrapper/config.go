@@ -35,9 +35,9 @@ func configure(opts []Option) (*config, error) {
 		token, err := staticToken(key)
 		switch {
 		case key == "":
-			errs = append(errs, errors.New("no API key: give WithAPIKey or WithTokenSource, or set WHOP_API_KEY"))
+			errs = append(errs, badOption("WithAPIKey", "there is no API key: use WithAPIKey or WithTokenSource, or set WHOP_API_KEY"))
 		case err != nil:
-			errs = append(errs, fmt.Errorf("WHOP_API_KEY: %w", err))
+			errs = append(errs, badOption("WHOP_API_KEY", "%v", err))
 		}
 		cfg.token = token
 	}
@@ -49,14 +49,14 @@ func configure(opts []Option) (*config, error) {
 	}
 	base, err := checkBaseURL(*cfg.baseURL, cfg.insecureHTTP)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("%s: the base URL %w", from, err))
+		errs = append(errs, badOption(from, "the base URL %v", err))
 	}
 	cfg.baseURL = &base
 
 	if cfg.apiVersion == nil {
 		cfg.apiVersion = new(cmp.Or(os.Getenv("WHOP_API_VERSION"), DefaultAPIVersion))
 		if err := headerSafe(*cfg.apiVersion); err != nil {
-			errs = append(errs, fmt.Errorf("WHOP_API_VERSION: the date %w", err))
+			errs = append(errs, badOption("WHOP_API_VERSION", "the date %v", err))
 		}
 	}
 

@@ -61,8 +61,8 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 	}
 }
 
-// situation is what there is to decide on after an attempt.
-type situation struct {
+// facts are what there is to decide on after an attempt.
+type facts struct {
 	// An answer.
 	status      int  // 0: none
 	queued      bool // a 2xx that says so
@@ -88,53 +88,56 @@ type verdict struct {
 }
 
 // decide is the table above.
-func decide(s situation, atMostOnce bool) verdict {
-	v := judge(s)
+func decide(f facts, atMostOnce bool) verdict {
+	v := judge(f)
 	if v.queued {
 		return v
 	}
-	if atMostOnce && v.outcome == Unknown && !s.inProgress {
+	if atMostOnce && v.outcome == Unknown && !f.inProgress {
 		v.retry = false
 	}
-	if s.status != 0 && !is2xx(s.status) {
+	if f.status != 0 && !is2xx(f.status) {
 		switch {
-		case s.shouldRetry == "false":
+		case f.shouldRetry == "false":
 			v.retry = false
-		case s.shouldRetry == "true" && !(atMostOnce && v.outcome == Unknown):
+		case f.shouldRetry == "true" && !(atMostOnce && v.outcome == Unknown):
 			v.retry = true
 		}
 	}
-	if v.retry && s.replayed && v.outcome == Rejected {
+	if v.retry && f.replayed && v.outcome == Rejected {
 		// The same key gives the same answer for as long as Whop remembers it.
-		v.retry, v.newKey = !s.keyIsFixed, !s.keyIsFixed
+		v.retry, v.newKey = !f.keyIsFixed, !f.keyIsFixed
 	}
-	if s.contextEnded {
+	if f.contextEnded {
 		v.retry, v.newKey = false, false
 	}
 	return v
 }
 
 // judge gives an attempt's outcome, and whether it is worth repeating.
-func judge(s situation) verdict {
+func judge(f facts) verdict {
 	switch {
-	case s.status == 0 && !s.arrived:
-		return verdict{outcome: NotSent, retry: !s.permanent}
-	case s.status == 0:
+	case f.status == 0 && !f.arrived:
+		return verdict{outcome: NotSent, retry: !f.permanent}
+	case f.status == 0:
 		return verdict{outcome: Unknown, retry: true}
-	case is2xx(s.status) && s.queued:
+	case is2xx(f.status) && f.queued:
 		return verdict{queued: true}
-	case is2xx(s.status) && s.understood:
+	case is2xx(f.status) && f.understood:
 		return verdict{outcome: Rejected}
-	case is2xx(s.status):
+	case is2xx(f.status):
 		return verdict{outcome: Unknown}
-	case s.status == http.StatusRequestTimeout, s.status == http.StatusTooManyRequests:
+	case temporary(f.status):
 		return verdict{outcome: Rejected, retry: true}
-	case s.inProgress:
+	case f.inProgress:
 		return verdict{outcome: Unknown, retry: true}
-	case s.status >= 300 && s.status < 500:
+	case f.status >= 300 && f.status < 500:
 		return verdict{outcome: Rejected}
 	}
 	return verdict{outcome: Unknown, retry: true}
 }
 
-func is2xx(status int) bool { return status >= 200 && status < 300 }
+// temporary reports whether a refusal with this status passes by itself.
+func temporary(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
+}

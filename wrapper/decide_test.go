@@ -16,7 +16,7 @@ func TestDecideInEverySituation(t *testing.T) {
 		for bits := range 1 << 8 {
 			flag := func(i int) bool { return bits>>i&1 == 1 }
 			for _, header := range []string{"", "true", "false"} {
-				s := situation{
+				s := facts{
 					status: status, queued: flag(0), understood: flag(1), inProgress: flag(2) && status == 409,
 					replayed: flag(3), shouldRetry: header, arrived: flag(4), permanent: flag(5),
 					contextEnded: flag(6), keyIsFixed: flag(7),

@@ -36,7 +36,7 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 		"icon_user_id":  &m.IconUserID,
 		"user_ids":      &users,
 	}
-	seen := make(map[string]bool, len(fields))
+	given := make(map[string]bool, len(fields))
 	for dec.More() {
 		tok, err := dec.Token()
 		if err != nil {
@@ -47,10 +47,10 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 		if !known {
 			return &ValidationError{Field: name, Reason: "unknown field"}
 		}
-		if seen[name] {
+		if given[name] {
 			return &ValidationError{Field: name, Reason: "given twice"}
 		}
-		seen[name] = true
+		given[name] = true
 		if err := dec.Decode(into); err != nil {
 			return &ValidationError{Field: name, Reason: "must be " + wireType(name)}
 		}

@@ -2,7 +2,6 @@ package wrapper
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,11 +22,11 @@ import (
 // that changes after the call has returned only ever makes a "may have" out of a
 // proof that was none, never the reverse: a cancelled stream sends no body.
 type evidence struct {
-	asked        atomic.Bool // for a connection
+	wantedConn   atomic.Bool // it asked for a connection
 	wroteHeaders atomic.Bool // into it, all of them
 	writeFailed  atomic.Bool // on the way
 	http2        atomic.Bool
-	earlier      atomic.Bool // on an earlier connection headers were written
+	wroteEarlier atomic.Bool // headers, on an earlier connection
 
 	transport transportTraits
 	trace     httptrace.ClientTrace
@@ -72,9 +71,9 @@ func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 // getConn starts anew: the transport sends again, on another connection.
 func (e *evidence) getConn(string) {
 	if e.wroteHeaders.Load() && !e.transport.resendsSafely {
-		e.earlier.Store(true)
+		e.wroteEarlier.Store(true)
 	}
-	e.asked.Store(true)
+	e.wantedConn.Store(true)
 	e.wroteHeaders.Store(false)
 	e.writeFailed.Store(false)
 	e.http2.Store(false)
@@ -109,12 +108,12 @@ func (e *evidence) rewind(body []byte) func() (io.ReadCloser, error) {
 // with err and no answer, did not reach the server whole.
 func (e *evidence) cannotHaveArrived(err error) bool {
 	switch {
-	case e.earlier.Load():
+	case e.wroteEarlier.Load():
 		return false
 	case e.wroteHeaders.Load():
 		http1 := !e.http2.Load()
 		return http1 && (e.writeFailed.Load() || failedOp(err) == "write") || streamRefused(err)
-	case e.asked.Load():
+	case e.wantedConn.Load():
 		return true // no connection, or one that did not even get the headers
 	}
 	return failedBeforeConnection(err) || streamRefused(err)
@@ -193,12 +192,4 @@ func quotesRefusal(err error) bool {
 	quoted, ok := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
 	return ok && (strings.HasPrefix(quoted, "http2: Transport received Server's graceful shutdown GOAWAY]") ||
 		strings.HasPrefix(quoted, "stream error: stream ID ") && strings.Contains(quoted, "; REFUSED_STREAM"))
-}
-
-func timedOut(err error) bool {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	t, ok := errors.AsType[net.Error](err)
-	return ok && t.Timeout()
 }

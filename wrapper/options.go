@@ -36,9 +36,8 @@ type config struct {
 	attemptTimeout time.Duration
 	policy         RetryPolicy
 	limiter        Limiter
-	logger         *slog.Logger
+	observer       observer
 	product        string
-	observer       func(context.Context, Attempt)
 }
 
 // WithAPIKey authenticates with a company API key, an app API key, a company-scoped
@@ -49,7 +48,7 @@ func WithAPIKey(key string) Option {
 	return func(cfg *config) error {
 		token, err := staticToken(key)
 		if err != nil {
-			return fmt.Errorf("WithAPIKey: %w", err)
+			return badOption("WithAPIKey", "%v", err)
 		}
 		cfg.token = token
 		return nil
@@ -86,7 +85,7 @@ func checkToken(token string) error {
 func WithTokenSource(f func(context.Context) (string, error)) Option {
 	return func(cfg *config) error {
 		if f == nil {
-			return errors.New("WithTokenSource: the token source is nil")
+			return badOption("WithTokenSource", "the token source is nil")
 		}
 		cfg.token = func(ctx context.Context) (string, error) {
 			token, err := f(ctx)
@@ -128,7 +127,7 @@ func WithInsecureHTTP() Option {
 func WithAPIVersion(date string) Option {
 	return func(cfg *config) error {
 		if err := headerSafe(date); err != nil {
-			return fmt.Errorf("WithAPIVersion: the date %w", err)
+			return badOption("WithAPIVersion", "the date %v", err)
 		}
 		cfg.apiVersion = &date
 		return nil
@@ -161,10 +160,10 @@ func WithAPIVersion(date string) Option {
 func WithHTTPClient(c *http.Client) Option {
 	return func(cfg *config) error {
 		if c == nil {
-			return errors.New("WithHTTPClient: the client is nil")
+			return badOption("WithHTTPClient", "the client is nil")
 		}
 		if c.Timeout < 0 {
-			return fmt.Errorf("WithHTTPClient: the time-out %v is negative", c.Timeout)
+			return badOption("WithHTTPClient", "the time-out %v is negative", c.Timeout)
 		}
 		cfg.httpClient = c
 		return nil
@@ -176,7 +175,7 @@ func WithHTTPClient(c *http.Client) Option {
 func WithAttemptTimeout(d time.Duration) Option {
 	return func(cfg *config) error {
 		if d < 0 {
-			return fmt.Errorf("WithAttemptTimeout: %v is negative", d)
+			return badOption("WithAttemptTimeout", "%v is negative", d)
 		}
 		if d == 0 {
 			d = defaultAttemptTimeout
@@ -200,7 +199,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 			{"MaxRetryAfter", p.MaxRetryAfter < 0},
 		} {
 			if f.negative {
-				return fmt.Errorf("WithRetryPolicy: %s is negative", f.name)
+				return badOption("WithRetryPolicy", "%s is negative", f.name)
 			}
 		}
 		cfg.policy = p
@@ -214,7 +213,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 func WithLimiter(l Limiter) Option {
 	return func(cfg *config) error {
 		if v := reflect.ValueOf(l); v.Kind() == reflect.Pointer && v.IsNil() {
-			return fmt.Errorf("WithLimiter: the limiter is a nil %T; give a plain nil for none", l)
+			return badOption("WithLimiter", "the limiter is a nil %T; give a plain nil for none", l)
 		}
 		cfg.limiter = l
 		return nil
@@ -225,7 +224,7 @@ func WithLimiter(l Limiter) Option {
 // other. The error that a send returns is not logged. nil, the default, logs nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(cfg *config) error {
-		cfg.logger = l
+		cfg.observer.logger = l
 		return nil
 	}
 }
@@ -235,7 +234,7 @@ func WithLogger(l *slog.Logger) Option {
 func WithUserAgent(product string) Option {
 	return func(cfg *config) error {
 		if err := headerSafe(product); err != nil {
-			return fmt.Errorf("WithUserAgent: the product %w", err)
+			return badOption("WithUserAgent", "the product %v", err)
 		}
 		cfg.product = strings.TrimSpace(product)
 		return nil
@@ -246,7 +245,7 @@ func WithUserAgent(product string) Option {
 // the context of the send. f must be safe for concurrent use, and quick. nil is none.
 func WithObserver(f func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {
-		cfg.observer = f
+		cfg.observer.f = f
 		return nil
 	}
 }

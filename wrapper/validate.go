@@ -91,17 +91,6 @@ func checkIdempotencyKey(key string) error {
 	return headerSafe(key)
 }
 
-// headerSafe refuses what a header value cannot carry unchanged everywhere: all but
-// printable ASCII. It never repeats the value, which may be a secret.
-func headerSafe(value string) error {
-	for i := range len(value) {
-		if b := value[i]; b < ' ' || b > '~' {
-			return fmt.Errorf("has a character that a header cannot carry, byte %#02x at position %d", b, i+1)
-		}
-	}
-	return nil
-}
-
 func missingTarget() *ValidationError {
 	return &ValidationError{Field: "company_id", Reason: "no target: one of company_id and experience_id is required (ToCompany or ToExperience)"}
 }

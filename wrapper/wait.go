@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -11,11 +10,11 @@ import (
 	"time"
 )
 
-// askedWait is how long the server asked to wait, 0 if it did not: Retry-After-Ms,
+// serversWait is how long the server asked to wait, 0 if it did not: Retry-After-Ms,
 // else Retry-After in seconds or as a date, else the message of a 429, which is where
 // Whop says it. Nonsense, negative numbers and past dates are no wait; a wait too
 // large for a Duration is the longest one.
-func askedWait(h http.Header, tooManyRequests string) time.Duration {
+func serversWait(h http.Header, tooManyRequests string) time.Duration {
 	if d := numberOf(h.Get("Retry-After-Ms"), time.Millisecond); d > 0 {
 		return d
 	}
@@ -81,38 +80,18 @@ func backoff(p RetryPolicy, n int) time.Duration {
 		d *= 2
 	}
 	d = min(d, p.MaxDelay)
-	return d - fraction(d/4)
+	return d - jitter(d/4)
 }
 
-// lengthen spreads those who were asked to wait alike: by up to 10 %, never past room.
-func lengthen(asked, room time.Duration) time.Duration {
-	return asked + fraction(min(asked/10, room-asked))
+// withJitter spreads those who were asked to wait alike: by up to 10 %, never past left.
+func withJitter(wait, left time.Duration) time.Duration {
+	return wait + jitter(min(wait/10, left-wait))
 }
 
-// fraction is a random part of d.
-func fraction(d time.Duration) time.Duration {
+// jitter is a random part of d.
+func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
 	return rand.N(d)
-}
-
-// room is how much time the context leaves; the longest Duration if it has no deadline.
-func room(ctx context.Context) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return time.Until(deadline)
-	}
-	return math.MaxInt64
-}
-
-// sleep waits for d or until the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return contextError(ctx)
-	}
 }

@@ -25,26 +25,33 @@ func newDefaultLimiter() Limiter {
 	return rate.NewLimiter(rate.Every(time.Minute/perMinute), burst)
 }
 
-// pause waits for the shared hold and for the limiter. A hold that begins while the
-// limiter waits is waited for, and then the limiter again: what it let pass is late.
-func (c *Client) pause(ctx context.Context) error {
+// pace is what every attempt of a client waits for.
+type pace struct {
+	limiter     Limiter       // nil: none
+	longestWait time.Duration // that a server may ask for: RetryPolicy.MaxRetryAfter
+	hold        hold
+}
+
+// wait waits for the shared hold and for the limiter. If a hold begins while the
+// limiter waits, wait for it, and then ask the limiter again: its slot has passed.
+func (p *pace) wait(ctx context.Context) error {
 	for {
 		if ctx.Err() != nil {
 			return contextError(ctx)
 		}
-		if err := c.hold.wait(ctx, c.policy.MaxRetryAfter); err != nil {
+		if err := p.hold.wait(ctx, p.longestWait); err != nil {
 			return err
 		}
-		if c.limiter == nil {
+		if p.limiter == nil {
 			return nil
 		}
-		if err := c.limiter.Wait(ctx); err != nil {
+		if err := p.limiter.Wait(ctx); err != nil {
 			if ctx.Err() != nil {
-				return stopped(err, contextError(ctx))
+				return withReason(err, contextError(ctx))
 			}
 			return fmt.Errorf("waiting for the rate limiter: %w", err)
 		}
-		if left, _ := c.hold.left(); left <= 0 {
+		if left, _ := p.hold.left(); left <= 0 {
 			return nil
 		}
 	}
@@ -77,15 +84,15 @@ func (h *hold) left() (left time.Duration, long bool) {
 
 // wait returns when the hold is over, or at once if that would be after the context's
 // deadline or take longer than a server may ask for.
-func (h *hold) wait(ctx context.Context, most time.Duration) error {
+func (h *hold) wait(ctx context.Context, longest time.Duration) error {
 	for {
 		left, long := h.left()
 		switch {
 		case left <= 0:
 			return nil
-		case long && left > most:
-			return &heldError{left: left, reason: fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", most)}
-		case left >= room(ctx):
+		case long && left > longest:
+			return &heldError{left: left, reason: fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", longest)}
+		case left >= timeLeft(ctx):
 			return &heldError{left: left, reason: fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)}
 		}
 		if err := sleep(ctx, left); err != nil {

@@ -1,0 +1,74 @@
+package wrapper
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// maxResponse is the most of a response body that is read, in bytes.
+const maxResponse = 1 << 20
+
+// answer is how one attempt ended: with a status, or without.
+type answer struct {
+	status  int
+	header  http.Header
+	body    []byte // at most maxResponse bytes
+	bodyErr error  // why the body is not whole
+	resp    *http.Response
+
+	failure error         // why it is not success, once assessed
+	wait    time.Duration // how long to wait, says the server
+
+	// Without an answer.
+	arrived   bool // there is no proof that the request did not arrive whole
+	permanent bool // the failure will not pass within seconds
+	timeout   bool
+
+	token string // to be kept out of errors
+	took  time.Duration
+}
+
+// read takes the answer from resp and reads its body up to maxResponse bytes, and so to
+// the end of any sane one: the connection can be used again.
+func (a *answer) read(resp *http.Response) error {
+	defer resp.Body.Close()
+	a.resp, a.status, a.header = resp, resp.StatusCode, resp.Header
+	if a.status < 200 {
+		return nil // after 101 Switching Protocols it is the connection, without end
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
+	a.body = body[:min(len(body), maxResponse)]
+	switch {
+	case len(body) > maxResponse:
+		return fmt.Errorf("the body is over %d bytes", maxResponse)
+	case err != nil:
+		return fmt.Errorf("reading the body: %w", err)
+	}
+	return nil
+}
+
+// success reads a 2xx: whether Whop queued the notification, and whether it said so.
+func (a *answer) success() (queued, understood bool) {
+	var body struct {
+		Success *bool `json:"success"`
+	}
+	if a.bodyErr != nil || json.Unmarshal(a.body, &body) != nil || body.Success == nil {
+		return false, false
+	}
+	return *body.Success, true
+}
+
+func is2xx(status int) bool { return status >= 200 && status < 300 }
+
+// errReader ends with err, or at EOF.
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	return 0, io.EOF
+}

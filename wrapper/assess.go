@@ -1,0 +1,36 @@
+package wrapper
+
+import "net/http"
+
+// assess reads an answer for decide. Where it is not success, it leaves in the answer
+// the error that it amounts to and the wait that it asks for.
+func assess(a *answer) facts {
+	f := facts{status: a.status, arrived: a.arrived, permanent: a.permanent}
+	if a.status == 0 {
+		return f
+	}
+	if is2xx(a.status) {
+		if f.queued, f.understood = a.success(); f.queued {
+			return f
+		}
+	}
+	api := newAPIError(a)
+	a.failure = api
+	switch {
+	case f.understood:
+		api.kind = ErrNotQueued
+		return f
+	case is2xx(a.status):
+		api.kind = ErrMalformedResponse
+		return f
+	}
+	f.inProgress = api.mayBeInProgress()
+	f.replayed = api.Replayed
+	f.shouldRetry = shouldRetry(a.header)
+	message := ""
+	if a.status == http.StatusTooManyRequests {
+		message = api.Message
+	}
+	a.wait = serversWait(a.header, message)
+	return f
+}
