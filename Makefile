@@ -51,10 +51,10 @@ lint-workflows: ## check .github/workflows
 vuln: ## look for known vulnerabilities that are reachable from here: needs network
 	go tool -modfile=.ci/tools/go.mod govulncheck ./...
 
-generate: ## generate gen/ from openapi.yml
+generate: ## generate gen/ and gen/current/ from their openapi.yml
 	go generate ./...
 
-check-generated: ## fail where gen/ is not what openapi.yml gives
+check-generated: ## fail where the generated code is not what the specifications give
 	.ci/check-generated
 
 importer-build: ## build a program that imports wrapper, and see what else it builds

@@ -15,23 +15,28 @@ import (
 
 // One Go type stands for the schemas of all error statuses, so these have to be equal.
 func TestErrorSchemasAreEqual(t *testing.T) {
-	spec, err := openapi3.NewLoader().LoadFromData(read(t, "../openapi.yml"))
-	require.NoError(t, err)
-	schema := func(response *openapi3.ResponseRef) string {
-		data, err := response.Value.Content.Get("application/json").Schema.MarshalJSON()
-		require.NoError(t, err)
-		return string(data)
+	for _, c := range contracts {
+		t.Run(c.name, func(t *testing.T) {
+			spec, err := openapi3.NewLoader().LoadFromData(read(t, c.spec))
+			require.NoError(t, err)
+			schema := func(response *openapi3.ResponseRef) string {
+				data, err := response.Value.Content.Get("application/json").Schema.Value.MarshalJSON()
+				require.NoError(t, err)
+				return string(data)
+			}
+			responses := spec.Paths.Find("/notifications").Post.Responses
+			want := schema(responses.Value("400"))
+			require.Contains(t, want, "message")
+			var errors []string
+			for status, response := range responses.Map() {
+				if status >= "400" {
+					errors = append(errors, status)
+					assert.JSONEq(t, want, schema(response), status)
+				}
+			}
+			assert.ElementsMatch(t, c.errors, errors)
+		})
 	}
-	responses := spec.Paths.Find("/notifications").Post.Responses
-	want := schema(responses.Value("400"))
-	var errors []string
-	for status, response := range responses.Map() {
-		if status >= "400" {
-			errors = append(errors, status)
-			assert.JSONEq(t, want, schema(response), status)
-		}
-	}
-	assert.ElementsMatch(t, []string{"400", "401", "403", "404", "422", "500"}, errors)
 }
 
 // A request schema without a name of its own becomes a type that has lost its
