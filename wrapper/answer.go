@@ -22,19 +22,29 @@ type answer struct {
 	failure error         // why it is not success, once assessed
 	wait    time.Duration // how long to wait, says the server
 
+	wroteEarlier bool // headers, on an earlier connection
+
 	// Without an answer.
 	arrived   bool // there is no proof that the request did not arrive whole
 	permanent bool // the failure will not pass within seconds
+	returned  bool // the server gave the request back unprocessed
 	timeout   bool
 
 	token string // to be kept out of errors
 	took  time.Duration
 }
 
+// answered reports whether there was an answer with a status. The status alone does not
+// tell: net/http makes 0 of "HTTP/1.1 000".
+func (a *answer) answered() bool { return a.resp != nil }
+
 // read takes the answer from resp and reads its body up to maxResponse bytes, and so to
 // the end of any sane one: the connection can be used again.
 func (a *answer) read(resp *http.Response) error {
 	defer resp.Body.Close()
+	if resp.StatusCode < 100 {
+		return &statusError{resp.StatusCode}
+	}
 	a.resp, a.status, a.header = resp, resp.StatusCode, resp.Header
 	if a.status < 200 {
 		return nil // after 101 Switching Protocols it is the connection, without end
@@ -49,6 +59,14 @@ func (a *answer) read(resp *http.Response) error {
 	}
 	return nil
 }
+
+// statusError is an answer whose status HTTP does not have.
+type statusError struct{ status int }
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the answer has the status %d, which HTTP does not have", e.status)
+}
+func (e *statusError) Is(target error) bool { return target == ErrMalformedResponse }
 
 // success reads a 2xx: whether Whop queued the notification, and whether it said so.
 func (a *answer) success() (queued, understood bool) {

@@ -265,7 +265,7 @@ func TestErrorTextsAtThreeInTheMorning(t *testing.T) {
 		},
 		{
 			with(429, "", "Retry-After", "120"),
-			"whop: notification rejected (1 attempt): 429 Too Many Requests; no retry: the wait is over the 1m0s of RetryPolicy.MaxRetryAfter; the server asked to wait 2m0s",
+			"whop: notification rejected (1 attempt): 429 Too Many Requests; no retry: the wait is over the 1m0s of RetryPolicy.MaxRetryAfter; retry after 2m0s",
 		},
 		{
 			with(503, "over\r\n2026 ERROR forged"),

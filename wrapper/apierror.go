@@ -20,12 +20,13 @@ type APIError struct {
 	// "invalid_request_error", a reason such as "parameter_missing", a sentence, and
 	// the field to blame. Each may be empty.
 	Type, Code, Message, Param string
-	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "".
+	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "". At
+	// most 300 bytes on one line.
 	RequestID string
 	// Replayed is true if Whop had given this answer to the key before: it is that of
 	// an earlier attempt or an earlier send (the header Idempotent-Replayed).
 	Replayed bool
-	// Header is the answer's, as a copy.
+	// Header is a copy of the answer's, at most 64 KiB of it.
 	Header http.Header
 	// Body is the first 4 KiB of the answer.
 	Body []byte
@@ -37,24 +38,19 @@ type APIError struct {
 // newAPIError reads an answer that is not success. Should the server have sent the
 // token back, it is taken out before anything else looks at the answer.
 func newAPIError(a *answer) *APIError {
-	body := []byte(redact(string(a.body), a.token))
+	body := redact(string(a.body), a.token)
 	e := &APIError{
 		StatusCode: a.status,
-		Header:     a.header.Clone(),
-		Body:       body[:min(len(body), maxErrorBody)],
+		RequestID:  requestID(a.header, a.token),
 		Replayed:   replayed(a.header),
+		Header:     keepHeader(a.header, a.token),
+		Body:       []byte(body[:min(len(body), maxErrorBody)]),
 		cause:      a.bodyErr,
 	}
-	e.Type, e.Code, e.Message, e.Param = parseEnvelope(body)
+	e.Type, e.Code, e.Message, e.Param = parseEnvelope([]byte(body))
 	for _, s := range []*string{&e.Type, &e.Code, &e.Message, &e.Param} {
-		*s = redact(*s, a.token) // JSON can spell the same characters in other ways
+		*s = redact(*s, a.token) // escapes within escapes
 	}
-	for _, values := range e.Header {
-		for i := range values {
-			values[i] = redact(values[i], a.token)
-		}
-	}
-	e.RequestID = requestID(e.Header)
 	return e
 }
 
@@ -74,14 +70,14 @@ func (e *APIError) Error() string {
 		b.WriteString(": the answer was not understood")
 	}
 	if e.Message != "" {
-		b.WriteString(": " + oneLine(e.Message))
+		b.WriteString(": " + oneLine(e.Message, maxErrorWords))
 	}
 	sep := " ("
 	for _, f := range []struct{ name, value string }{
 		{"type", e.Type}, {"code", e.Code}, {"param", e.Param}, {"location", e.Header.Get("Location")}, {"request id", e.RequestID},
 	} {
 		if f.value != "" {
-			b.WriteString(sep + f.name + " " + oneLine(f.value))
+			b.WriteString(sep + f.name + " " + oneLine(f.value, maxErrorWords))
 			sep = ", "
 		}
 	}
@@ -156,10 +152,10 @@ func (e *APIError) final() bool {
 func (e *APIError) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("status", e.StatusCode)}
 	for _, f := range []struct{ name, value string }{
-		{"type", e.Type}, {"code", e.Code}, {"message", oneLine(e.Message)}, {"param", e.Param}, {"request_id", e.RequestID},
+		{"type", e.Type}, {"code", e.Code}, {"message", e.Message}, {"param", e.Param}, {"request_id", e.RequestID},
 	} {
 		if f.value != "" {
-			attrs = append(attrs, slog.String(f.name, f.value))
+			attrs = append(attrs, slog.String(f.name, oneLine(f.value, maxErrorWords)))
 		}
 	}
 	return slog.GroupValue(attrs...)

@@ -5,8 +5,8 @@ import "net/http"
 // assess reads an answer for decide. Where it is not success, it leaves in the answer
 // the error that it amounts to and the wait that it asks for.
 func assess(a *answer) facts {
-	f := facts{status: a.status, arrived: a.arrived, permanent: a.permanent}
-	if a.status == 0 {
+	f := facts{answered: a.answered(), status: a.status, arrived: a.arrived, permanent: a.permanent, wroteEarlier: a.wroteEarlier}
+	if !f.answered {
 		return f
 	}
 	if is2xx(a.status) {

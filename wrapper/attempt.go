@@ -22,8 +22,10 @@ type call struct {
 	body       []byte
 	key        string
 	callersKey bool
-	authorized bool // the template carries a token of its own
+	authorized bool   // the template carries an Authorization of its own
+	token      string // in it
 	attempts   int
+	waited     time.Duration // before the last attempt
 }
 
 // request makes the request of one attempt.
@@ -52,44 +54,76 @@ type exchanger struct {
 	http1     atomic.Bool   // the server speaks it, as far as is known
 }
 
-// attempt sends the call once and reads the whole answer.
-func (x *exchanger) attempt(ctx context.Context, call *call) *answer {
+// resends is how often an attempt sends again what the server gave back unprocessed, as a
+// server does that is about to close an HTTP/2 connection.
+const resends = 3
+
+// attempt sends the call and reads the whole answer. Before it sends again what the server
+// gave back, it asks the pace.
+func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.Context) error) *answer {
 	start := time.Now()
-	a := &answer{}
-	x.exchange(ctx, call, a)
+	actx, cancel := context.WithTimeout(ctx, x.timeout)
+	defer cancel()
+
+	token, err := call.token, error(nil)
+	if !call.authorized {
+		token, err = x.token(actx)
+	}
+	if err != nil {
+		failure := fromPeer(x.explain(ctx, actx, err), "")
+		return &answer{failure: failure, permanent: true, took: time.Since(start)}
+	}
+	a := x.exchange(ctx, actx, call, token)
+	for range resends {
+		if !a.returned || pace(actx) != nil {
+			break
+		}
+		a = x.exchange(ctx, actx, call, token)
+	}
+	if a.timeout {
+		// Where one connection is dead, those that were idle as long may be as well.
+		x.closeIdleConnections()
+	}
 	a.took = time.Since(start)
 	return a
 }
 
-func (x *exchanger) exchange(ctx context.Context, call *call, a *answer) {
-	actx, cancel := context.WithTimeout(ctx, x.timeout)
-	defer cancel()
-
-	if !call.authorized {
-		var err error
-		if a.token, err = x.token(actx); err != nil {
-			a.failure, a.permanent = x.explain(ctx, actx, err), true
-			return
-		}
-	}
-
+// exchange sends one request, and reads the answer.
+func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string) *answer {
+	a := &answer{token: token}
 	var seen evidence
-	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits)), a.token)
+	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits)), token)
 	if x.http1.Load() {
 		req.GetBody = seen.rewind(call.body)
 	}
 	resp, err := x.roundTrip(req)
-	if err != nil {
+	if err == nil {
+		x.http1.Store(resp.ProtoMajor < 2)
+		err = a.read(resp)
+		a.timeout = err != nil && timedOut(err)
+		a.wroteEarlier = seen.wroteEarlier.Load()
+		if a.answered() {
+			if err != nil {
+				a.bodyErr = fromPeer(x.explain(ctx, actx, err), token)
+			}
+			return a
+		}
+		a.arrived = true
+	} else {
+		err = seen.explainProxy(withoutAdvice(err))
 		a.arrived = !seen.cannotHaveArrived(err)
 		a.permanent = permanent(err)
 		a.timeout = timedOut(err)
-		a.failure = redactError(x.explain(ctx, actx, err), a.token)
-		return
+		a.returned = !a.arrived && streamRefused(err)
 	}
-	x.http1.Store(resp.ProtoMajor < 2)
-	if err := a.read(resp); err != nil {
-		a.timeout = timedOut(err)
-		a.bodyErr = redactError(x.explain(ctx, actx, err), a.token)
+	err = &url.Error{Op: "Post", URL: req.URL.String(), Err: err}
+	a.failure = fromPeer(x.explain(ctx, actx, err), token)
+	return a
+}
+
+func (x *exchanger) closeIdleConnections() {
+	if t, ok := x.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
 	}
 }
 
@@ -112,7 +146,7 @@ func (x *exchanger) roundTrip(req *http.Request) (*http.Response, error) {
 		if tlsErr, ok := errors.AsType[tls.RecordHeaderError](err); ok && string(tlsErr.RecordHeader[:]) == "HTTP/" {
 			err = http.ErrSchemeMismatch // "server gave HTTP response to HTTPS client"
 		}
-		return nil, &url.Error{Op: "Post", URL: req.URL.String(), Err: err}
+		return nil, err
 	}
 	if x.jar != nil {
 		if cookies := resp.Cookies(); len(cookies) > 0 {

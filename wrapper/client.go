@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-
-	"github.com/whopnotify/whopnotify/gen"
 )
 
 // Client sends notifications. It is made by [NewClient], safe for concurrent use, and
@@ -17,6 +15,9 @@ type Client struct {
 	template *http.Request
 	header   http.Header // of every request
 	policy   RetryPolicy
+	contract contract
+
+	noBroadcasts bool
 
 	exchanger exchanger
 	pace      pace
@@ -33,8 +34,11 @@ func NewClient(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		server: *cfg.baseURL,
-		policy: cfg.policy,
+		server:   *cfg.baseURL,
+		policy:   cfg.policy,
+		contract: cfg.contract,
+
+		noBroadcasts: cfg.noBroadcasts,
 		header: http.Header{
 			"Accept":     {"application/json"},
 			"User-Agent": {userAgent(cfg.product)},
@@ -45,8 +49,8 @@ func NewClient(opts ...Option) (*Client, error) {
 			jar:       cfg.httpClient.Jar,
 			timeout:   cfg.attemptTimeout,
 		},
-		pace:     pace{limiter: cfg.limiter, longestWait: cfg.policy.MaxRetryAfter},
-		observer: cfg.observer,
+		pace:     pace{limiter: cfg.limiter, hold: hold{longestWait: cfg.policy.MaxRetryAfter}},
+		observer: observer{logger: cfg.logger, f: cfg.observer},
 	}
 	x := &c.exchanger
 	if x.transport == nil {
@@ -59,7 +63,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	if *cfg.apiVersion != "" {
 		c.header["Api-Version-Date"] = []string{*cfg.apiVersion}
 	}
-	c.template, err = gen.NewCreateNotificationRequestWithBody(c.server, "application/json", nil)
+	c.template, err = c.contract.request(c.server)
 	if err != nil {
 		return nil, fmt.Errorf("whop: %w", err)
 	}
@@ -79,6 +83,12 @@ func (c *Client) addHeaders(h http.Header) {
 
 // RetryPolicy is the policy the client retries by, its defaults filled in.
 func (c *Client) RetryPolicy() RetryPolicy { return c.policy }
+
+// CloseIdleConnections closes the connections that no request uses, as
+// [http.Client.CloseIdleConnections] does; the next request opens another. Nobody needs
+// to call it: after an attempt's time-out the client does, and idle connections close after
+// 90 seconds.
+func (c *Client) CloseIdleConnections() { c.exchanger.closeIdleConnections() }
 
 // String names the base URL and nothing else of the client.
 func (c *Client) String() string { return "whop client of " + c.server }

@@ -18,11 +18,12 @@ func configure(opts []Option) (*config, error) {
 	cfg := &config{
 		httpClient:     &http.Client{},
 		attemptTimeout: defaultAttemptTimeout,
-		limiter:        newDefaultLimiter(),
+		limiter:        newSlidingWindow(),
 	}
 	var errs []error
-	for _, opt := range opts {
+	for i, opt := range opts {
 		if opt == nil {
+			errs = append(errs, badOption("NewClient", "option %d of %d is nil", i+1, len(opts)))
 			continue
 		}
 		if err := opt(cfg); err != nil {
@@ -53,11 +54,13 @@ func configure(opts []Option) (*config, error) {
 	}
 	cfg.baseURL = &base
 
+	from = "WithAPIVersion"
 	if cfg.apiVersion == nil {
+		from = "WHOP_API_VERSION"
 		cfg.apiVersion = new(cmp.Or(os.Getenv("WHOP_API_VERSION"), DefaultAPIVersion))
-		if err := headerSafe(*cfg.apiVersion); err != nil {
-			errs = append(errs, badOption("WHOP_API_VERSION", "the date %v", err))
-		}
+	}
+	if cfg.contract, err = contractOf(*cfg.apiVersion); err != nil {
+		errs = append(errs, badOption(from, "the date %q %v", *cfg.apiVersion, err))
 	}
 
 	cfg.policy = cfg.policy.withDefaults()

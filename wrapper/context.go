@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"runtime"
 	"time"
 )
 
@@ -36,6 +37,55 @@ func contextError(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// await runs f, a function of the caller's own, and returns when f has, or with the
+// context's error when that ends first: f is then left to itself, and what becomes of it
+// is lost. If f panics or calls runtime.Goexit, so does await.
+func await(ctx context.Context, f func()) error {
+	var end ending
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer end.keep()
+		f()
+		end.returned = true
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done:
+		default:
+			return contextError(ctx)
+		}
+	}
+	end.resume()
+	return nil
+}
+
+// ending is how a function ended in another goroutine.
+type ending struct {
+	returned bool
+	value    any // of its panic; nil for runtime.Goexit
+}
+
+// keep is deferred in the goroutine of the function.
+func (e *ending) keep() {
+	if !e.returned {
+		e.value = recover()
+	}
+}
+
+// resume ends this goroutine as the function ended, unless it returned.
+func (e *ending) resume() {
+	switch {
+	case e.returned:
+	case e.value == nil:
+		runtime.Goexit()
+	default:
+		panic(e.value)
+	}
 }
 
 // withReason joins a failure and the reason why nothing more was tried. Either may be nil.

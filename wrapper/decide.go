@@ -14,12 +14,17 @@ import (
 //	no connection: temporary DNS, dial, TLS, proxy failure;
 //	  a request that certainly did not arrive whole           no             retry    retry
 //	no such host, untrusted certificate, no token             no             stop     stop
-//	408, 429                                                  no             retry    retry
+//	  a stream that the server refused
+//	429                                                       no             retry    retry
+//	408 (a proxy may have passed the request on)              yes            retry    stop
 //	409 idempotency_request_in_progress                       yes            retry    retry
 //	500 and above                                             yes            retry    stop
-//	time-out, reset, EOF, unreadable answer                   yes            retry    stop
+//	time-out, reset, EOF, unreadable answer, status under 100 yes            retry    stop
 //	2xx that cannot be read or understood                     yes            stop     stop
-//	2xx with success false, 3xx, any other 4xx                no             stop     stop
+//	303 (it answers a POST that was handled)                  yes            stop     stop
+//	2xx with success false, any other 3xx, any other 4xx      no             stop     stop
+//	any of these refusals, where the transport had written
+//	  headers on an earlier connection of the attempt         yes            as above stop
 //	x-should-retry true or false, on any but a 2xx            as its row     obeyed   true only where "no"
 //	a 408 or 429 that Whop replays                            no             retry under a new key; stop if
 //	                                                                         the key is the caller's own or an
@@ -63,8 +68,10 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 
 // facts are what there is to decide on after an attempt.
 type facts struct {
+	answered bool // whether or not the answer makes sense
+
 	// An answer.
-	status      int  // 0: none
+	status      int
 	queued      bool // a 2xx that says so
 	understood  bool // a 2xx that says anything
 	inProgress  bool // the first request under this key still runs, or may
@@ -75,6 +82,7 @@ type facts struct {
 	arrived   bool // without proof that the request did not arrive whole
 	permanent bool
 
+	wroteEarlier bool // headers, on an earlier connection of the attempt
 	contextEnded bool
 	keyIsFixed   bool // a new key is not allowed
 }
@@ -93,10 +101,13 @@ func decide(f facts, atMostOnce bool) verdict {
 	if v.queued {
 		return v
 	}
+	if v.outcome == Rejected && f.wroteEarlier {
+		v.outcome = Unknown // of two deliveries the answer speaks of one
+	}
 	if atMostOnce && v.outcome == Unknown && !f.inProgress {
 		v.retry = false
 	}
-	if f.status != 0 && !is2xx(f.status) {
+	if f.answered && !is2xx(f.status) {
 		switch {
 		case f.shouldRetry == "false":
 			v.retry = false
@@ -117,9 +128,9 @@ func decide(f facts, atMostOnce bool) verdict {
 // judge gives an attempt's outcome, and whether it is worth repeating.
 func judge(f facts) verdict {
 	switch {
-	case f.status == 0 && !f.arrived:
+	case !f.answered && !f.arrived:
 		return verdict{outcome: NotSent, retry: !f.permanent}
-	case f.status == 0:
+	case !f.answered:
 		return verdict{outcome: Unknown, retry: true}
 	case is2xx(f.status) && f.queued:
 		return verdict{queued: true}
@@ -127,10 +138,12 @@ func judge(f facts) verdict {
 		return verdict{outcome: Rejected}
 	case is2xx(f.status):
 		return verdict{outcome: Unknown}
-	case temporary(f.status):
+	case f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout && f.replayed:
 		return verdict{outcome: Rejected, retry: true}
-	case f.inProgress:
+	case f.status == http.StatusRequestTimeout, f.inProgress:
 		return verdict{outcome: Unknown, retry: true}
+	case f.status == http.StatusSeeOther:
+		return verdict{outcome: Unknown}
 	case f.status >= 300 && f.status < 500:
 		return verdict{outcome: Rejected}
 	}

@@ -3,14 +3,19 @@ package wrapper
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// UnmarshalJSON reads the body of POST /notifications. Null and empty optional fields
-// count as absent; an empty "user_ids" is an audience narrowed to nobody and will
-// fail validation. It refuses with a [*ValidationError] what it could not send again
-// as it was meant: no target or both, an unknown or repeated field, a field of the
-// wrong type, text that is not valid UTF-8. On an error n stays as it was.
+// UnmarshalJSON reads the body of POST /notifications, of either contract: company_id and
+// account_id are the same target. Null and empty optional fields are taken as absent. Not
+// so "user_ids": an empty array is an audience narrowed to nobody and will fail validation,
+// and null is an error, since a missing value somewhere upstream would become a broadcast;
+// everybody is meant where the field is absent. UnmarshalJSON refuses with a
+// [*ValidationError] what it could not send again as it was meant: no target or two, an
+// unknown or repeated field, a field of the wrong type, text that is not valid UTF-8 or
+// holds half of a surrogate pair. On an error n stays as it was.
 func (n *Notification) UnmarshalJSON(b []byte) error {
 	if !utf8.Valid(b) {
 		return &ValidationError{Reason: "the JSON is not valid UTF-8"}
@@ -23,11 +28,12 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 		return &ValidationError{Reason: "not a JSON object"}
 	}
 
-	var companyID, experienceID *string
+	var companyID, accountID, experienceID *string
 	var users *[]string
 	var m Message
 	fields := map[string]any{
 		"company_id":    &companyID,
+		"account_id":    &accountID,
 		"experience_id": &experienceID,
 		"title":         &m.Title,
 		"content":       &m.Content,
@@ -51,12 +57,22 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 			return &ValidationError{Field: name, Reason: "given twice"}
 		}
 		given[name] = true
-		if err := dec.Decode(into); err != nil {
-			return &ValidationError{Field: name, Reason: "must be " + wireType(name)}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return &ValidationError{Reason: "not valid JSON"}
+		}
+		if reason := decodeField(name, raw, into); reason != "" {
+			return &ValidationError{Field: name, Reason: reason}
 		}
 	}
 
 	var read Notification
+	if companyID != nil && accountID != nil {
+		return twoTargets()
+	}
+	if companyID == nil {
+		companyID = accountID
+	}
 	switch {
 	case companyID != nil && experienceID != nil:
 		return twoTargets()
@@ -74,9 +90,47 @@ func (n *Notification) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-func wireType(field string) string {
-	if field == "user_ids" {
-		return "an array of strings"
+// decodeField decodes one field, or returns what is wrong with it.
+func decodeField(name string, raw json.RawMessage, into any) (reason string) {
+	switch {
+	case name == "user_ids" && string(raw) == "null":
+		return "is null, which Whop takes for everybody; leave it out to notify everybody"
+	case hasLoneSurrogate(raw):
+		return "holds half of a surrogate pair, which is no text"
+	case json.Unmarshal(raw, into) == nil:
+		return ""
+	case name == "user_ids":
+		return "must be an array of strings"
 	}
-	return "a string"
+	return "must be a string"
+}
+
+// hasLoneSurrogate reports whether valid JSON holds an escaped surrogate without its other
+// half, for which encoding/json would put U+FFFD.
+func hasLoneSurrogate(raw []byte) bool {
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		i++ // to what is escaped
+		r := escapedRune(raw[i:])
+		if !utf16.IsSurrogate(r) {
+			continue
+		}
+		i += len("ud800")
+		if !bytes.HasPrefix(raw[i:], []byte(`\u`)) || utf16.DecodeRune(r, escapedRune(raw[i+1:])) == utf8.RuneError {
+			return true
+		}
+		i += len(`\udc00`) - 1
+	}
+	return false
+}
+
+// escapedRune reads the digits after a backslash of "\ud800", 0 if it is another escape.
+func escapedRune(s []byte) rune {
+	if s[0] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(s[1:5]), 16, 32)
+	return rune(n)
 }

@@ -1,4 +1,5 @@
-// Package wrapper sends Whop push notifications, and says what became of them.
+// Package wrapper sends Whop push notifications, and tells whether each one was queued,
+// rejected, or may have gone out.
 //
 //	package main
 //
@@ -25,7 +26,7 @@
 //   - To build a notification: [ToCompany], [ToExperience], [Notification.OnlyUsers],
 //     [Notification.WithIdempotencyKey], or JSON.
 //   - To send: [NewClient] and its options, [Client.Send], [Client.SendAll] for many,
-//     [Client.API] for the generated client underneath.
+//     [Client.API] and [Client.Do] for the generated clients underneath.
 //   - To know what became of it: [Receipt], [SendError] with its [Outcome], [APIError]
 //     with Whop's words, and the sentinels such as [ErrRateLimited].
 //   - To choose how: [RetryPolicy], which has the retry rules as a table, [Limiter],
@@ -39,9 +40,11 @@
 //
 // A retry never notifies twice. Every send carries an idempotency key, a random UUID
 // or the notification's own, and every attempt of it the same key, body and API
-// version. Whop documents that it queues at most one request under a key of a caller in
-// 24 hours and repeats its answer to any other, and the promise rests on that; Whop
-// does not state whether it holds in every dated version of its API.
+// version. Whop queues at most one request under a key of a caller in 24 hours, and repeats
+// its answer to any other. The promise rests on that: on Whop's general page
+// (docs.whop.com, developer/api/idempotency), which speaks of every authenticated POST, and
+// on the document of the current contract ([CurrentAPIVersion]), which names the header for
+// this operation. The document of the vendored contract ([DefaultAPIVersion]) does not.
 // [RetryPolicy.AtMostOnce] is for those who would rather lose a notification than rely
 // on it. A send changes its key in one case: after a 408 or 429 that Whop repeats to the
 // key, if the key was random and no earlier attempt may have been queued.
@@ -64,14 +67,14 @@
 // and 10 % more. Before each attempt a send waits for its turn at the limiter, and
 // while another send's 429 holds the client back. That wait has no bound of its own:
 // give the context a deadline. A wait that would outlast the deadline is not begun: the
-// send ends at once, with [SendError.RetryAfter] where a server asked for the wait. When
-// the context ends, so does the wait or the attempt that is under way.
+// send ends at once, with [SendError.RetryAfter]. When the context ends, Send returns, also
+// where a token source, limiter or observer of yours does not.
 //
 // # Memory and concurrency
 //
 // A [Client] is safe for concurrent use, starts no goroutine that outlives a call, and
 // has nothing to close. A [Notification] is an immutable value. An answer is read up to
-// 1 MiB, and an [APIError] keeps 4 KiB of it. [Client.SendAll] holds as many
+// 1 MiB, and an [APIError] keeps 4 KiB of it and 64 KiB of its header. [Client.SendAll] holds as many
 // notifications as it sends at the same time, whatever the length of the sequence. The
 // limiter, the retry budget and the hold after a 429 are the client's: processes that
 // share a credential share Whop's limit, but only through a common [Limiter] the pace.

@@ -11,7 +11,7 @@ import (
 func parseEnvelope(body []byte) (typ, code, message, param string) {
 	var top struct{ Error, Message json.RawMessage }
 	if json.Unmarshal(body, &top) != nil {
-		return "", "", clip(string(bytes.TrimSpace(body))), ""
+		return "", "", clip(string(bytes.TrimSpace(body)), maxErrorField), ""
 	}
 	var inner struct{ Type, Code, Message, Param json.RawMessage }
 	if json.Unmarshal(top.Error, &inner) == nil {
@@ -23,7 +23,7 @@ func parseEnvelope(body []byte) (typ, code, message, param string) {
 		message = text(top.Message)
 	}
 	if typ == "" && code == "" && message == "" && param == "" && top.Error == nil {
-		message = clip(string(bytes.TrimSpace(body)))
+		message = clip(string(bytes.TrimSpace(body)), maxErrorField)
 	}
 	return typ, code, message, param
 }
@@ -38,5 +38,5 @@ func text(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &s) != nil {
 		s = string(raw)
 	}
-	return clip(s)
+	return clip(s, maxErrorField)
 }

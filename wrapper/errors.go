@@ -23,7 +23,8 @@ var (
 
 	// ErrNotQueued is a 2xx with "success": false.
 	ErrNotQueued = errors.New("whop: answered that the notification was not queued")
-	// ErrMalformedResponse is a 2xx whose body cannot be read or understood.
+	// ErrMalformedResponse is a 2xx whose body cannot be read or understood, or an answer
+	// whose status is under 100.
 	ErrMalformedResponse = errors.New("whop: success response not understood")
 	// ErrRedirect is a 3xx, which is not followed: the base URL is wrong.
 	ErrRedirect = errors.New("whop: redirected")
@@ -43,7 +44,7 @@ func (e *ValidationError) Error() string {
 	if e.Field == "" {
 		return "whop: invalid notification: " + e.Reason
 	}
-	return fmt.Sprintf("whop: invalid notification: %s: %s", oneLine(e.Field), e.Reason)
+	return fmt.Sprintf("whop: invalid notification: %s: %s", oneLine(e.Field, maxErrorWords), e.Reason)
 }
 
 // Is reports whether target is [ErrInvalidNotification].

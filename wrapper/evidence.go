@@ -2,9 +2,11 @@ package wrapper
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,15 +16,18 @@ import (
 	"sync/atomic"
 )
 
-// evidence is what net/http says about one attempt while it is under way. It tells a
+// evidence is what net/http says about one request while it is under way. It tells a
 // request that cannot have reached Whop from one that may have: for the first there
 // must be proof, and without any sign it is the second.
 //
-// The flags are atomic because an h2 stream can outlive the call that opened it. One
-// that changes after the call has returned only ever makes a "may have" out of a
-// proof that was none, never the reverse: a cancelled stream sends no body.
+// The flags are atomic because an h2 stream can outlive the call that opened it. A change
+// after the call has returned can only weaken the proof, never strengthen it: a cancelled
+// stream sends no body.
 type evidence struct {
 	wantedConn   atomic.Bool // it asked for a connection
+	connected    atomic.Bool // a new one, without TLS as yet
+	inHandshake  atomic.Bool // a TLS handshake has begun and not succeeded
+	gotConn      atomic.Bool // that is ready for the request
 	wroteHeaders atomic.Bool // into it, all of them
 	writeFailed  atomic.Bool // on the way
 	http2        atomic.Bool
@@ -34,9 +39,10 @@ type evidence struct {
 
 // transportTraits is what is known of an http.RoundTripper without calling it.
 type transportTraits struct {
-	// resendsSafely: within one RoundTrip it sends again only what net/http knows
-	// not to have been written, or not to have been processed.
-	resendsSafely bool
+	// netHTTP: it is net/http's own. It calls every hook; without one, it has done nothing.
+	// Within one RoundTrip it sends again only what it knows not to have been written, or
+	// not to have been processed.
+	netHTTP bool
 	// tellsProtocol: the kind of connection says whether it carries HTTP/1 or 2.
 	tellsProtocol bool
 }
@@ -44,7 +50,7 @@ type transportTraits struct {
 func traitsOf(rt http.RoundTripper) transportTraits {
 	t, ok := rt.(*http.Transport)
 	return transportTraits{
-		resendsSafely: ok,
+		netHTTP:       ok,
 		tellsProtocol: ok && (t.Protocols == nil || !t.Protocols.UnencryptedHTTP2()),
 	}
 }
@@ -53,10 +59,13 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 	e.transport = transport
 	e.trace = httptrace.ClientTrace{
-		GetConn:      e.getConn,
-		GotConn:      e.gotConn,
-		WroteHeaders: func() { e.wroteHeaders.Store(true) },
-		WroteRequest: e.wroteRequest,
+		GetConn:           func(string) { e.startAnew() },
+		ConnectDone:       e.connectDone,
+		TLSHandshakeStart: func() { e.inHandshake.Store(true) },
+		TLSHandshakeDone:  e.tlsHandshakeDone,
+		GotConn:           e.gotConnection,
+		WroteHeaders:      e.headersWritten,
+		WroteRequest:      e.requestWritten,
 	}
 	if !transport.tellsProtocol {
 		e.trace.WroteHeaderField = func(name string, _ []string) {
@@ -68,24 +77,46 @@ func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 	return &e.trace
 }
 
-// getConn starts anew: the transport sends again, on another connection.
-func (e *evidence) getConn(string) {
-	if e.wroteHeaders.Load() && !e.transport.resendsSafely {
-		e.wroteEarlier.Store(true)
-	}
+// startAnew: the transport asks for a connection, or for another one to send again.
+func (e *evidence) startAnew() {
+	e.noteEarlier()
 	e.wantedConn.Store(true)
-	e.wroteHeaders.Store(false)
-	e.writeFailed.Store(false)
-	e.http2.Store(false)
+	for _, flag := range []*atomic.Bool{&e.connected, &e.inHandshake, &e.gotConn, &e.wroteHeaders, &e.writeFailed, &e.http2} {
+		flag.Store(false)
+	}
 }
 
-func (e *evidence) gotConn(info httptrace.GotConnInfo) {
+func (e *evidence) noteEarlier() {
+	if e.wroteHeaders.Load() && !e.transport.netHTTP {
+		e.wroteEarlier.Store(true)
+	}
+}
+
+func (e *evidence) connectDone(_, _ string, err error) {
+	if err == nil {
+		e.connected.Store(true)
+	}
+}
+
+func (e *evidence) tlsHandshakeDone(_ tls.ConnectionState, err error) {
+	if err == nil {
+		e.inHandshake.Store(false)
+	}
+}
+
+func (e *evidence) gotConnection(info httptrace.GotConnInfo) {
+	e.gotConn.Store(true)
 	if c, ok := info.Conn.(*tls.Conn); ok && c.ConnectionState().NegotiatedProtocol == "h2" {
 		e.http2.Store(true)
 	}
 }
 
-func (e *evidence) wroteRequest(info httptrace.WroteRequestInfo) {
+func (e *evidence) headersWritten() {
+	e.noteEarlier()
+	e.wroteHeaders.Store(true)
+}
+
+func (e *evidence) requestWritten(info httptrace.WroteRequestInfo) {
 	if info.Err != nil {
 		e.writeFailed.Store(true)
 	}
@@ -113,7 +144,7 @@ func (e *evidence) cannotHaveArrived(err error) bool {
 	case e.wroteHeaders.Load():
 		http1 := !e.http2.Load()
 		return http1 && (e.writeFailed.Load() || failedOp(err) == "write") || streamRefused(err)
-	case e.wantedConn.Load():
+	case e.wantedConn.Load() || e.transport.netHTTP:
 		return true // no connection, or one that did not even get the headers
 	}
 	return failedBeforeConnection(err) || streamRefused(err)
@@ -160,7 +191,38 @@ func permanent(err error) bool {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return true
 	}
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		return proxy.status > 0 && proxy.status < 500
+	}
 	return untrusted(err) || errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, errors.ErrUnsupported)
+}
+
+// proxyError is an answer other than success of a proxy that was asked for a connection.
+type proxyError struct {
+	status int // 0: not known
+	text   string
+}
+
+func (e *proxyError) Error() string {
+	if e.status == 0 {
+		return "the proxy made no connection: " + e.text
+	}
+	return fmt.Sprintf("the proxy refused to connect: %d %s", e.status, e.text)
+}
+
+// explainProxy names the proxy in an error that is its answer. Of that net/http gives the
+// reason phrase alone, as an error after connecting and before any TLS with the server.
+func (e *evidence) explainProxy(err error) error {
+	atProxy := e.transport.netHTTP && e.connected.Load() && !e.inHandshake.Load() && !e.gotConn.Load()
+	if !atProxy || reflect.TypeOf(err) != reflect.TypeOf(errors.New("")) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	for status := range 600 {
+		if text := http.StatusText(status); text != "" && text == err.Error() {
+			return &proxyError{status, text}
+		}
+	}
+	return &proxyError{text: err.Error()}
 }
 
 // streamRefused reports whether the server said, by REFUSED_STREAM or a GOAWAY that
@@ -189,7 +251,26 @@ func streamRefused(err error) bool {
 // within another error. See rewind for why it is kept from it. Words that are not these
 // are no proof, so should they change, a refusal becomes a doubt and a test fails.
 func quotesRefusal(err error) bool {
-	quoted, ok := strings.CutPrefix(err.Error(), "http2: Transport: cannot retry err [")
+	quoted, ok := strings.CutPrefix(err.Error(), cannotRetry)
 	return ok && (strings.HasPrefix(quoted, "http2: Transport received Server's graceful shutdown GOAWAY]") ||
 		strings.HasPrefix(quoted, "stream error: stream ID ") && strings.Contains(quoted, "; REFUSED_STREAM"))
 }
+
+const cannotRetry = "http2: Transport: cannot retry err ["
+
+// withoutAdvice leaves out of that error what net/http advises its caller to do.
+func withoutAdvice(err error) error {
+	quoted, ok := strings.CutPrefix(err.Error(), cannotRetry)
+	if i := strings.LastIndex(quoted, "] after Request.Body was written"); ok && i > 0 {
+		return &rewordedError{quoted[:i], err}
+	}
+	return err
+}
+
+type rewordedError struct {
+	text string
+	err  error
+}
+
+func (e *rewordedError) Error() string { return e.text }
+func (e *rewordedError) Unwrap() error { return e.err }

@@ -95,8 +95,12 @@ func expected(status int, body []byte) (outcome whop.Outcome, retryable bool) {
 		return whop.Rejected, false
 	case status < 300, status >= 500:
 		return whop.Unknown, true
-	case status == 408, status == 429:
+	case status == 408:
+		return whop.Unknown, true
+	case status == 429:
 		return whop.Rejected, true
+	case status == 303:
+		return whop.Unknown, false
 	case status == 409:
 		var answer struct {
 			Error struct{ Code json.RawMessage }

@@ -1,8 +1,11 @@
 package wrapper
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -22,12 +25,38 @@ func headerSafe(value string) error {
 	return nil
 }
 
-// requestID is what Whop's support asks for, "" if the answer has none.
-func requestID(h http.Header) string {
-	if id := h.Get("X-Request-Id"); id != "" {
-		return id
+const maxErrorHeader = 64 << 10 // bytes of an answer's header that an APIError keeps
+
+// keepHeader returns a copy of what an error may hold of an answer's header: no token,
+// and at most maxErrorHeader bytes, the long fields left out first.
+func keepHeader(h http.Header, token string) http.Header {
+	size := func(name string) int {
+		n := len(name)
+		for _, value := range h[name] {
+			n += len(value)
+		}
+		return n
 	}
-	return h.Get("Cf-Ray")
+	names := slices.SortedFunc(maps.Keys(h), func(a, b string) int {
+		return cmp.Or(cmp.Compare(size(a), size(b)), strings.Compare(a, b))
+	})
+	kept, room := make(http.Header), maxErrorHeader
+	for _, name := range names {
+		if room -= size(name); room < 0 {
+			break
+		}
+		values := make([]string, len(h[name]))
+		for i, value := range h[name] {
+			values[i] = strings.Clone(redact(value, token))
+		}
+		kept[strings.Clone(redact(name, token))] = values
+	}
+	return kept
+}
+
+// requestID is what Whop's support asks for, "" if the answer has none.
+func requestID(h http.Header, token string) string {
+	return oneLine(redact(cmp.Or(h.Get("X-Request-Id"), h.Get("Cf-Ray")), token), maxErrorWords)
 }
 
 // replayed reports whether the answer is an earlier one to the same key, repeated.

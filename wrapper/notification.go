@@ -1,11 +1,6 @@
 package wrapper
 
-import (
-	"encoding/json"
-	"slices"
-
-	"github.com/whopnotify/whopnotify/gen"
-)
+import "slices"
 
 // Message is what a notification says. Whop documents no limit on the length of
 // any field. Fields left empty are absent from the request.
@@ -17,8 +12,8 @@ type Message struct {
 	// Subtitle is a second line under the title.
 	Subtitle string
 	// RestPath is appended to the deep link that opens the app, whose path
-	// configuration must hold [restPath]. It starts with a slash, as in
-	// "/settings/billing" or "/bookings?id=7".
+	// configuration must hold [restPath]. It starts with a slash or a question mark, as in
+	// "/settings/billing", "/bookings?id=7" or "?action=review&id=123".
 	RestPath string
 	// IconUserID is the user whose profile picture becomes the icon. Left empty,
 	// Whop shows the avatar of the company or experience.
@@ -48,7 +43,9 @@ const (
 )
 
 // ToCompany addresses m to the team members of a company, as in
-// "biz_xxxxxxxxxxxxxx". Clicking it opens the dashboard view of the app.
+// "biz_xxxxxxxxxxxxxx". Whop now calls a company an account: its field is company_id in
+// the vendored contract, and account_id in the current one (see [WithAPIVersion]).
+// Clicking the notification opens the dashboard view of the app.
 func ToCompany(companyID string, m Message) Notification {
 	return Notification{target: company, targetID: companyID, message: m}
 }
@@ -62,7 +59,10 @@ func ToExperience(experienceID string, m Message) Notification {
 // OnlyUsers narrows the audience to those of the given users who are in the target.
 // A notification on which it was never called goes to everybody there; one on which
 // it was called with no ids, say with an empty filter result, is invalid and is
-// not sent. The last call counts.
+// not sent. If it is called twice, the last call wins.
+//
+// It returns a copy: where the result is dropped, n still goes to everybody, which
+// [WithoutBroadcasts] catches and nothing else does.
 func (n Notification) OnlyUsers(userIDs ...string) Notification {
 	n.narrowed = true
 	n.userIDs = slices.Clone(userIDs)
@@ -74,9 +74,11 @@ func (n Notification) OnlyUsers(userIDs ...string) Notification {
 // ASCII. For 24 hours Whop queues at most one notification under a key of a caller,
 // also when it is sent again by another process, so a key made from what the
 // notification is about ("order-1234-shipped") survives a crash. The same key with
-// another body, target or API version is refused with [ErrIdempotencyMismatch]. A refusal
-// is kept as well: once its cause is mended, Whop still repeats a 4xx to the same key, so
-// take another one then.
+// another body, target or API version is refused with [ErrIdempotencyMismatch].
+//
+// A refusal is kept as well: once its cause is mended, Whop still repeats a 4xx to the same
+// key. Take another key only after such a replay ([APIError.Replayed]): until then an
+// earlier send under the key may be in doubt, and another key could notify twice.
 func (n Notification) WithIdempotencyKey(key string) Notification {
 	n.keyed = true
 	n.key = key
@@ -94,42 +96,5 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
-	return n.body()
-}
-
-// body encodes a valid notification.
-func (n Notification) body() ([]byte, error) {
-	m := &n.message
-	var users *[]string
-	if n.narrowed {
-		users = &n.userIDs
-	}
-	if n.target == company {
-		return json.Marshal(&gen.CompanyNotification{
-			CompanyID:  n.targetID,
-			Title:      m.Title,
-			Content:    m.Content,
-			Subtitle:   optional(&m.Subtitle),
-			RestPath:   optional(&m.RestPath),
-			IconUserID: optional(&m.IconUserID),
-			UserIDs:    users,
-		})
-	}
-	return json.Marshal(&gen.ExperienceNotification{
-		ExperienceID: n.targetID,
-		Title:        m.Title,
-		Content:      m.Content,
-		Subtitle:     optional(&m.Subtitle),
-		RestPath:     optional(&m.RestPath),
-		IconUserID:   optional(&m.IconUserID),
-		UserIDs:      users,
-	})
-}
-
-// optional is nil for an empty string, so that the field is absent.
-func optional(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
+	return n.body(vendoredContract)
 }

@@ -3,6 +3,8 @@ package wrapper_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -89,7 +91,7 @@ func TestInvalidNotifications(t *testing.T) {
 		{"subtitle of no UTF-8", message(func(m *whop.Message) { m.Subtitle = "\xff" }), []string{"subtitle"}},
 		{"rest path of no UTF-8", message(func(m *whop.Message) { m.RestPath = "/\xff" }), []string{"rest_path"}},
 		{"icon user of no UTF-8", message(func(m *whop.Message) { m.IconUserID = "\xff" }), []string{"icon_user_id"}},
-		{"rest path without a slash", message(func(m *whop.Message) { m.RestPath = "settings" }), []string{"rest_path"}},
+		{"rest path without a slash or question mark", message(func(m *whop.Message) { m.RestPath = "settings" }), []string{"rest_path"}},
 		{"narrowed to nobody", paid.OnlyUsers(), []string{"user_ids"}},
 		{"narrowed to nobody at last", paid.OnlyUsers("user_1").OnlyUsers([]string{}...), []string{"user_ids"}},
 		{"a blank user", paid.OnlyUsers("user_1", " "), []string{"user_ids"}},
@@ -178,6 +180,14 @@ func TestDecodingRefusesWhatItCannotSendAsMeant(t *testing.T) {
 		"something else": `{} {}`,
 		"empty":          ``,
 		"not UTF-8":      "{\"company_id\":\"biz_\xff\"}",
+
+		"user_ids null":          `{"company_id":"biz_1","title":"T","content":"C","user_ids":null}`,
+		"user_ids null, spaced":  "{\"company_id\":\"biz_1\",\"title\":\"T\",\"content\":\"C\",\"user_ids\" : \n null }",
+		"account and company":    `{"company_id":"biz_1","account_id":"biz_1","title":"T","content":"C"}`,
+		"account and experience": `{"account_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`,
+		"all three":              `{"account_id":"biz_1","experience_id":"exp_1","company_id":"biz_1","title":"T","content":"C"}`,
+		"account twice":          `{"account_id":"biz_1","account_id":"biz_1","title":"T","content":"C"}`,
+		"account not a string":   `{"account_id":7,"title":"T","content":"C"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n whop.Notification
@@ -191,7 +201,7 @@ func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`{"company_id":"biz_1","title":"T","content":"C","user_ids":[]}`), &n))
 	assert.Equal(t, []string{"user_ids"}, fieldsOf(n.Validate()))
 
-	require.NoError(t, json.Unmarshal([]byte(`{"experience_id":"exp_1","title":"T","content":"C","user_ids":null,"subtitle":null,"rest_path":"","icon_user_id":null}`), &n))
+	require.NoError(t, json.Unmarshal([]byte(`{"experience_id":"exp_1","title":"T","content":"C","subtitle":null,"rest_path":"","icon_user_id":null}`), &n))
 	require.NoError(t, n.Validate())
 	assert.JSONEq(t, `{"experience_id":"exp_1","title":"T","content":"C"}`, bodyOf(t, n))
 }
@@ -224,4 +234,74 @@ func TestUsersAreEncodedAsByEncodingJSON(t *testing.T) {
 		got := bodyOf(t, whop.ToCompany("biz_1", whop.Message{Title: "[]}", Content: "C"}).OnlyUsers(users...))
 		assert.Equal(t, string(want), got)
 	}
+}
+
+// Whop calls a company an account today: both words are one target.
+func TestDecodingReadsEitherWord(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"account_id":"biz_1","title":"T","content":"C"}`:                      `{"company_id":"biz_1","title":"T","content":"C"}`,
+		`{"account_id":null,"experience_id":"exp_1","title":"T","content":"C"}`: `{"experience_id":"exp_1","title":"T","content":"C"}`,
+		`{"account_id":"biz_1","company_id":null,"title":"T","content":"C"}`:    `{"company_id":"biz_1","title":"T","content":"C"}`,
+	} {
+		var n whop.Notification
+		require.NoError(t, json.Unmarshal([]byte(body), &n), body)
+		assert.JSONEq(t, want, bodyOf(t, n))
+	}
+	var n whop.Notification
+	err := json.Unmarshal([]byte(`{"account_id":"exp_1","title":"T","content":"C"}`), &n)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"company_id"}, fieldsOf(n.Validate()))
+}
+
+// An escaped half of a surrogate pair is no text, wherever it stands.
+func TestLoneSurrogatesAreRefused(t *testing.T) {
+	const template = `{"company_id":"biz_1","title":"%s","content":"C"}`
+	for _, test := range []struct {
+		text  string
+		valid bool
+	}{
+		{`\ud83d`, false},
+		{`\ude00`, false},
+		{`\uDE00\uD83D`, false},
+		{`\ud83d\ud83d\ude00`, false},
+		{`\ud83dx\ude00`, false},
+		{`\ud83d\n`, false},
+		{`\\\ud83d`, false},
+		{`\ud83d\ude00`, true},
+		{`\uD83D\uDE00!`, true},
+		{`\\ud83d`, true}, // a backslash, and letters
+		{`\u00e9\"`, true},
+		{`\ufffd`, true},
+	} {
+		var n whop.Notification
+		err := n.UnmarshalJSON(fmt.Appendf(nil, template, test.text))
+		if test.valid {
+			require.NoError(t, err, test.text)
+			require.NoError(t, n.Validate(), test.text)
+			continue
+		}
+		assert.Equal(t, []string{"title"}, fieldsOf(err), test.text)
+	}
+	var n whop.Notification
+	err := n.UnmarshalJSON([]byte(`{"company_id":"biz_1","title":"T","content":"C","user_ids":["user_1","\udc00"]}`))
+	assert.Equal(t, []string{"user_ids"}, fieldsOf(err))
+}
+
+func TestWithoutBroadcasts(t *testing.T) {
+	requests := 0
+	client := newClient(t, "https://whop.test", whop.WithoutBroadcasts(), inMemory(func(*http.Request) (*http.Response, error) {
+		requests++
+		return response(200, queuedBody), nil
+	}))
+	failure := sendError(t, client, paid)
+	assert.Equal(t, whop.NotSent, failure.Outcome)
+	assert.False(t, failure.Retryable())
+	assert.Equal(t, []string{"user_ids"}, fieldsOf(failure.Err))
+	for r := range client.SendAll(t.Context(), repeat(paid, 1), 1) {
+		assert.ErrorIs(t, r.Err, whop.ErrInvalidNotification)
+	}
+	assert.Zero(t, requests)
+	_, err := client.Send(t.Context(), paid.OnlyUsers("user_1"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, requests)
 }

@@ -3,6 +3,10 @@ package wrapper
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,19 +16,30 @@ type Attempt struct {
 	IdempotencyKey string        // may change between attempts only after a replayed refusal
 	StatusCode     int           // 0: no response
 	Err            error         // nil if it was queued; else an *APIError or why there was no response
+	Waited         time.Duration // for the hold after a 429 and the limiter, before the attempt
 	Duration       time.Duration // from asking for the token to the end of the answer
 	RetryIn        time.Duration // 0: the last
 }
 
 // observer tells those who watch a client about its attempts.
 type observer struct {
-	logger *slog.Logger                   // nil: none
-	f      func(context.Context, Attempt) // nil: none
+	logger     *slog.Logger                   // nil: none
+	f          func(context.Context, Attempt) // nil: none
+	deprecated atomic.Bool                    // it has been logged
 }
 
-func (o observer) report(ctx context.Context, attempt Attempt) {
+// lastGrace is how long a send whose context has ended waits for the observer.
+const lastGrace = 100 * time.Millisecond
+
+func (o *observer) report(ctx context.Context, attempt Attempt) {
 	if o.f != nil {
-		o.f(ctx, attempt)
+		alive := ctx
+		if ctx.Err() != nil {
+			var cancel context.CancelFunc
+			alive, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastGrace)
+			defer cancel()
+		}
+		_ = await(alive, func() { o.f(ctx, attempt) }) // it ends only with the context, which the send sees
 	}
 	level, msg := slog.LevelDebug, "whop: attempt"
 	if attempt.RetryIn > 0 {
@@ -39,6 +54,9 @@ func (o observer) report(ctx context.Context, attempt Attempt) {
 		slog.Int("status", attempt.StatusCode),
 		slog.Duration("took", attempt.Duration),
 	}
+	if attempt.Waited >= time.Millisecond {
+		attrs = append(attrs, slog.Duration("waited", attempt.Waited))
+	}
 	if attempt.RetryIn > 0 {
 		attrs = append(attrs, slog.Duration("retry_in", attempt.RetryIn))
 	}
@@ -46,4 +64,26 @@ func (o observer) report(ctx context.Context, attempt Attempt) {
 		attrs = append(attrs, slog.String("error", attempt.Err.Error()))
 	}
 	o.logger.LogAttrs(ctx, level, msg, attrs...)
+}
+
+var successor = regexp.MustCompile(`(?i)<([^<>]*)>[^,<]*;\s*rel="?successor-version\b`)
+
+// deprecation logs, once for a client, that Whop is about to retire what it was asked for:
+// it answers with Deprecation, then Sunset (docs.whop.com, developer/api/versioning).
+func (o *observer) deprecation(ctx context.Context, h http.Header, token string) {
+	if h.Get("Deprecation") == "" && h.Get("Sunset") == "" || o.logger == nil || o.deprecated.Swap(true) {
+		return
+	}
+	var attrs []any
+	for _, name := range []string{"Deprecation", "Sunset"} {
+		if value := h.Get(name); value != "" {
+			attrs = append(attrs, slog.String(strings.ToLower(name), oneLine(redact(value, token), maxErrorWords)))
+		}
+	}
+	for _, link := range h.Values("Link") {
+		if m := successor.FindStringSubmatch(link); m != nil {
+			attrs = append(attrs, slog.String("successor", oneLine(redact(m[1], token), maxErrorWords)))
+		}
+	}
+	o.logger.WarnContext(ctx, "whop: this version of the API is going to be retired; see WithAPIVersion", attrs...)
 }

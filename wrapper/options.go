@@ -16,15 +16,12 @@ const (
 	DefaultBaseURL = "https://api.whop.com/api/v1"
 	// SandboxBaseURL is Whop's sandbox. Its keys look like those of production.
 	SandboxBaseURL = "https://sandbox-api.whop.com/api/v1"
-	// DefaultAPIVersion is the Api-Version-Date that serves the contract this module is
-	// generated from: the one that Whop's TypeScript SDK 0.0.42 sends with it. Without
-	// the header, the contract would depend on the age of the API key.
-	DefaultAPIVersion = "2026-07-20"
 
 	defaultAttemptTimeout = 30 * time.Second
 )
 
-// Option configures a [Client]. Of two options for the same thing the last counts.
+// Option configures a [Client]. If an option is given twice, the last one wins; an option
+// overrides its environment variable.
 type Option func(*config) error
 
 type config struct {
@@ -36,12 +33,16 @@ type config struct {
 	attemptTimeout time.Duration
 	policy         RetryPolicy
 	limiter        Limiter
-	observer       observer
+	logger         *slog.Logger
 	product        string
+	observer       func(context.Context, Attempt)
+	contract       contract
+	noBroadcasts   bool
 }
 
-// WithAPIKey authenticates with a company API key, an app API key, a company-scoped
-// JWT or a user's OAuth token. Without it and [WithTokenSource], the key is that of the
+// WithAPIKey authenticates with an app's API key, or a credential that acts for an app,
+// such as a user's OAuth token: Whop attributes notifications to the app and refuses a
+// plain company key with 403. The key needs the permission notification:create. Without it and [WithTokenSource], the key is that of the
 // environment variable WHOP_API_KEY. An empty key, or one with other characters than
 // printable ASCII without spaces, is an error.
 func WithAPIKey(key string) Option {
@@ -75,12 +76,13 @@ func checkToken(token string) error {
 
 // WithTokenSource asks f for the token of every attempt, for tokens that rotate or
 // belong to the user of the context. The context it gets ends with the attempt's
-// time-out. If f fails, or gives what no header can carry, the send ends, and that
+// time-out; if f does not obey it, the attempt ends all the same, and f is left behind until
+// it returns. If f fails, or returns what no header can carry, the send ends, and that
 // attempt was not sent. f must be safe for concurrent use.
 //
-// Whop keeps idempotency keys and its rate limit apart by credential. So f gives tokens
+// Whop keeps idempotency keys and its rate limit apart by credential. So f returns tokens
 // of one user for all attempts of a send; and with tokens of many users the default
-// limiter, which counts for the whole client, is stricter than it needs to be, and a
+// limiter, which is the whole client's, is stricter than it needs to be, and a
 // 429 of one holds back the others.
 func WithTokenSource(f func(context.Context) (string, error)) Option {
 	return func(cfg *config) error {
@@ -88,7 +90,11 @@ func WithTokenSource(f func(context.Context) (string, error)) Option {
 			return badOption("WithTokenSource", "the token source is nil")
 		}
 		cfg.token = func(ctx context.Context) (string, error) {
-			token, err := f(ctx)
+			var token string
+			var err error
+			if ended := await(ctx, func() { token, err = f(ctx) }); ended != nil {
+				return "", fmt.Errorf("token source: %w", ended)
+			}
 			if err != nil {
 				return "", fmt.Errorf("token source: %w", err)
 			}
@@ -102,7 +108,7 @@ func WithTokenSource(f func(context.Context) (string, error)) Option {
 }
 
 // WithBaseURL sends to another address, such as [SandboxBaseURL] or that of a test
-// server. Without it, the environment variable WHOP_BASE_URL counts, else
+// server. Without it, the environment variable WHOP_BASE_URL decides, else
 // [DefaultBaseURL]. It is an absolute URL without credentials, query or fragment;
 // plain http is for loopback addresses, or needs [WithInsecureHTTP].
 func WithBaseURL(u string) Option {
@@ -121,24 +127,46 @@ func WithInsecureHTTP() Option {
 	}
 }
 
-// WithAPIVersion picks the dated contract, as the header Api-Version-Date. Without it,
-// the environment variable WHOP_API_VERSION counts, else [DefaultAPIVersion]. With ""
-// no header is sent, and Whop applies the version that the API key is pinned to.
+// WithAPIVersion picks the dated version of Whop's API, as the header Api-Version-Date,
+// and with it the contract: up to [DefaultAPIVersion] the vendored one, in which a
+// company is company_id; after it the current one, in which it is account_id. Either way
+// a notification is built the same. Without this option the environment variable
+// WHOP_API_VERSION decides, else DefaultAPIVersion. With "" no header is sent: Whop
+// applies the version that the API key is pinned to, and the body is that of the vendored
+// contract. A date is YYYY-MM-DD, or YYYY-MM-DD-N for a later version of the same day;
+// anything else is an error.
+//
+// Whop counts the version as part of a request: the same idempotency key with another
+// version is refused with [ErrIdempotencyMismatch]. So switch while no notification with a
+// key of its own is in doubt.
 func WithAPIVersion(date string) Option {
 	return func(cfg *config) error {
-		if err := headerSafe(date); err != nil {
-			return badOption("WithAPIVersion", "the date %v", err)
-		}
 		cfg.apiVersion = &date
 		return nil
 	}
 }
 
+// WithoutBroadcasts refuses every notification that [Notification.OnlyUsers] has not
+// narrowed: [Client.Send] and [Client.SendAll] return a [*ValidationError] of user_ids, and
+// nothing is sent. It is for programs that never notify everybody, and catches a dropped
+// result of OnlyUsers too. It does not look at calls through [Client.API] and [Client.Do].
+func WithoutBroadcasts() Option {
+	return func(cfg *config) error {
+		cfg.noBroadcasts = true
+		return nil
+	}
+}
+
 // WithHTTPClient uses the transport, cookie jar and time-out of c; the time-out bounds
-// an attempt, as [WithAttemptTimeout] does, and the shorter of the two counts.
-// Redirects are not followed, whatever its CheckRedirect. c is not changed. Without a
-// transport, all clients share a copy of [http.DefaultTransport], with its proxies and
-// time-outs, that keeps up to 1,024 idle connections.
+// an attempt, as [WithAttemptTimeout] does, and the shorter of the two wins.
+// Redirects are not followed, whatever its CheckRedirect. c is not changed, but after an
+// attempt's time-out the idle connections of its transport are closed, since those may be
+// dead as well. Without a transport, all clients share a copy of [http.DefaultTransport],
+// with its proxies and time-outs, that keeps up to 1,024 idle connections, reads up to
+// 1 MiB of an answer's header, and pings on HTTP/2. A transport of your own should do that
+// too, or a network that forgets a connection costs minutes:
+//
+//	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 8 * time.Second, PingTimeout: 5 * time.Second, WriteByteTimeout: 10 * time.Second}
 //
 // The transport can be any [http.RoundTripper], such as one that traces or counts. The
 // client sees how far a request got by the hooks of [net/http/httptrace] in the
@@ -147,12 +175,13 @@ func WithAPIVersion(date string) Option {
 //
 //   - Without the context handed on, only an error that is by its type one of DNS,
 //     dialling, the proxy, a certificate, or a refused HTTP/2 stream is [NotSent].
-//   - An attempt in which the transport asked for another connection after it wrote
-//     headers on a first is [Unknown], also where it got none.
+//   - An attempt in which the transport wrote headers a second time, or asked for another
+//     connection after it wrote them, is [Unknown], also where it was refused.
 //   - An error of the transport's own, say of a circuit breaker that is open, is
 //     [Unknown], and retried.
 //
-// A transport of another make that calls the hook GetConn must call WroteHeaders too.
+// A transport of another make that calls the hook GetConn must call WroteHeaders too; so
+// must a protocol that is registered with an [*http.Transport] by RegisterProtocol.
 // None should send a request again by itself: neither AtMostOnce nor the limiter would
 // know of it. The idempotency key is in the header map as "idempotency-key", in lower
 // case, where Header.Get does not find it; under its canonical name [*http.Transport]
@@ -207,9 +236,11 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	}
 }
 
-// WithLimiter paces the attempts in place of the default limiter, which is under
-// Whop's 600 a minute. Clients with the same credential share Whop's limit, so give
-// them the same limiter. nil means no pacing; a 429 still holds everybody back.
+// WithLimiter paces the attempts in place of the default limiter, which lets at most 590
+// attempts go in any 60 s, under Whop's 600, and delays none until then. For a steady
+// drip instead of bursts, give a *rate.Limiter of golang.org/x/time. Clients with the same
+// credential share Whop's limit, so give them the same limiter. nil means no pacing; a 429
+// still holds everybody back.
 func WithLimiter(l Limiter) Option {
 	return func(cfg *config) error {
 		if v := reflect.ValueOf(l); v.Kind() == reflect.Pointer && v.IsNil() {
@@ -221,10 +252,12 @@ func WithLimiter(l Limiter) Option {
 }
 
 // WithLogger logs each attempt: at level warn one that will be retried, at debug any
-// other. The error that a send returns is not logged. nil, the default, logs nothing.
+// other; and at warn, once, that Whop is going to retire the version of its API that the
+// client asks for (the headers Deprecation and Sunset). The error that a send returns is
+// not logged. nil, the default, logs nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(cfg *config) error {
-		cfg.observer.logger = l
+		cfg.logger = l
 		return nil
 	}
 }
@@ -242,10 +275,12 @@ func WithUserAgent(product string) Option {
 }
 
 // WithObserver calls f after every attempt, before the wait for the next one and with
-// the context of the send. f must be safe for concurrent use, and quick. nil is none.
+// the context of the send. It is called in order, one at a time for a send, which waits
+// for it; if the context ends meanwhile, the send returns and leaves f behind. f must be
+// safe for concurrent use. nil is none.
 func WithObserver(f func(context.Context, Attempt)) Option {
 	return func(cfg *config) error {
-		cfg.observer.f = f
+		cfg.observer = f
 		return nil
 	}
 }

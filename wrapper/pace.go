@@ -5,110 +5,174 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // Limiter paces attempts, retries included: Wait returns nil when one may go, or an
-// error if ctx ends or would end first. A [*rate.Limiter] is one; one that counts in a
-// shared store paces several processes together.
+// error if ctx ends or would end first. Where that error has a method
+// RetryAfter() time.Duration, [SendError.RetryAfter] tells it. A *rate.Limiter of
+// golang.org/x/time is one, for a steady drip; one that counts in a shared store paces
+// several processes together.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// newDefaultLimiter keeps every window of 60 s under the 600 requests a minute that
-// Whop documents for an operation and credential (docs.whop.com,
-// developer/troubleshooting): a burst and a minute at the rate make 590, which leaves
-// room for requests that are a little late.
-func newDefaultLimiter() Limiter {
-	const burst, perMinute = 10, 580
-	return rate.NewLimiter(rate.Every(time.Minute/perMinute), burst)
-}
-
 // pace is what every attempt of a client waits for.
 type pace struct {
-	limiter     Limiter       // nil: none
-	longestWait time.Duration // that a server may ask for: RetryPolicy.MaxRetryAfter
-	hold        hold
+	limiter Limiter // nil: none
+	hold    hold
 }
 
 // wait waits for the shared hold and for the limiter. If a hold begins while the
 // limiter waits, wait for it, and then ask the limiter again: its slot has passed.
-func (p *pace) wait(ctx context.Context) error {
-	for {
+// probe is true if this attempt is to show whether the hold is over: call
+// hold.probed after it.
+func (p *pace) wait(ctx context.Context) (probe bool, err error) {
+	granted := false
+	defer func() {
+		if probe && !granted {
+			p.hold.probed(false)
+			probe = false
+		}
+	}()
+	for !granted {
 		if ctx.Err() != nil {
-			return contextError(ctx)
+			return false, contextError(ctx)
 		}
-		if err := p.hold.wait(ctx, p.longestWait); err != nil {
-			return err
+		if probe, err = p.hold.wait(ctx); err != nil {
+			return false, err
 		}
-		if p.limiter == nil {
-			return nil
+		if err := p.waitForLimiter(ctx); err != nil {
+			return probe, err
 		}
-		if err := p.limiter.Wait(ctx); err != nil {
-			if ctx.Err() != nil {
-				return withReason(err, contextError(ctx))
-			}
-			return fmt.Errorf("waiting for the rate limiter: %w", err)
-		}
-		if left, _ := p.hold.left(); left <= 0 {
-			return nil
+		granted = probe || !p.hold.isOn()
+	}
+	return probe, nil
+}
+
+func (p *pace) waitForLimiter(ctx context.Context) (err error) {
+	switch limiter := p.limiter.(type) {
+	case nil:
+		return nil
+	case *slidingWindow:
+		err = limiter.Wait(ctx)
+	default:
+		if ended := await(ctx, func() { err = limiter.Wait(ctx) }); ended != nil {
+			return ended
 		}
 	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return withReason(err, contextError(ctx))
+	case err != nil:
+		return fmt.Errorf("waiting for the rate limiter: %w", err)
+	}
+	return nil
 }
 
 // hold keeps the attempts of a client back after a 429, so that one refusal is not
 // followed by one for every worker.
 type hold struct {
-	mu    sync.Mutex
-	until time.Time
-	long  bool // the server asked for more than RetryPolicy.MaxRetryAfter
+	longestWait time.Duration // that a send accepts: RetryPolicy.MaxRetryAfter
+
+	mu      sync.Mutex
+	until   time.Time
+	long    bool          // the server asked for more than longestWait
+	cut     bool          // the server asked for more than the bound: then a probe decides
+	probing chan struct{} // closed when the probe that is out has its answer
 }
 
+// minHoldBound is the least that bounds a hold, so that one absurd answer does not
+// disable a client for years.
+const minHoldBound = 5 * time.Minute
+
+// extend holds back for d; long says that no send is to wait for that.
 func (h *hold) extend(d time.Duration, long bool) {
+	bound := max(minHoldBound, h.longestWait)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if until := time.Now().Add(d); until.After(h.until) {
-		h.until, h.long = until, long
+	if until := time.Now().Add(min(d, bound)); until.After(h.until) {
+		h.until, h.long, h.cut = until, long, d > bound
 	}
 }
 
-func (h *hold) left() (left time.Duration, long bool) {
+// isOn reports whether attempts are held back.
+func (h *hold) isOn() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.until.IsZero() {
-		return 0, false
-	}
-	return time.Until(h.until), h.long
+	return h.cut || time.Now().Before(h.until)
 }
 
 // wait returns when the hold is over, or at once if that would be after the context's
-// deadline or take longer than a server may ask for.
-func (h *hold) wait(ctx context.Context, longest time.Duration) error {
+// deadline or take longer than a server may ask for. After a hold that was cut short one
+// goes on as a probe, for which the others wait.
+func (h *hold) wait(ctx context.Context) (probe bool, err error) {
 	for {
-		left, long := h.left()
+		h.mu.Lock()
+		left, long, probing := time.Until(h.until), h.long, h.probing
+		if left <= 0 && h.cut && probing == nil {
+			h.probing = make(chan struct{})
+			h.mu.Unlock()
+			return true, nil
+		}
+		cut := h.cut
+		h.mu.Unlock()
+
 		switch {
+		case left <= 0 && !cut:
+			return false, nil
 		case left <= 0:
-			return nil
-		case long && left > longest:
-			return &heldError{left: left, reason: fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", longest)}
+			select {
+			case <-probing:
+			case <-ctx.Done():
+				return false, fmt.Errorf("%w: waiting for the answer to another attempt: %w", ErrRateLimited, contextError(ctx))
+			}
+			continue
+		case long && left > h.longestWait:
+			return false, heldFor(left, fmt.Errorf("over the %v of RetryPolicy.MaxRetryAfter", h.longestWait))
 		case left >= timeLeft(ctx):
-			return &heldError{left: left, reason: fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)}
+			return false, heldFor(left, errTooLong)
 		}
 		if err := sleep(ctx, left); err != nil {
-			return err
+			return false, err
 		}
 	}
 }
 
-// heldError is a send that another one's 429 kept from being tried.
-type heldError struct {
-	left   time.Duration
-	reason error
+// probed tells those who wait for a probe that it has ended; over says that its answer
+// ends the hold.
+func (h *hold) probed(over bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if over {
+		h.cut = false
+	}
+	close(h.probing)
+	h.probing = nil
 }
 
-func (e *heldError) Error() string {
-	return fmt.Sprintf("rate limited: an earlier 429 holds back this client for another %v, %v", e.left.Round(time.Millisecond), e.reason)
+var errTooLong = fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)
+
+// heldFor is the error of a send that another one's 429 kept from being tried.
+func heldFor(left time.Duration, reason error) error {
+	return &waitError{
+		wait:   left,
+		text:   "rate limited: an earlier 429 holds back this client for another",
+		reason: reason,
+		kind:   ErrRateLimited,
+	}
 }
-func (e *heldError) Unwrap() error        { return e.reason }
-func (e *heldError) Is(target error) bool { return target == ErrRateLimited }
+
+// waitError is a wait that was not begun.
+type waitError struct {
+	wait   time.Duration
+	text   string // what there is to wait for
+	reason error  // why it was not begun
+	kind   error  // a sentinel that it matches; nil: none
+}
+
+func (e *waitError) Error() string {
+	return fmt.Sprintf("%s %v, %v", e.text, e.wait.Round(time.Millisecond), e.reason)
+}
+func (e *waitError) Unwrap() error             { return e.reason }
+func (e *waitError) Is(target error) bool      { return target == e.kind }
+func (e *waitError) RetryAfter() time.Duration { return e.wait }

@@ -94,7 +94,7 @@ func TestREADMETroubleshootingByText(t *testing.T) {
 		assert.Contains(t, text, "\n| `"+words+"` |")
 		assert.ErrorContains(t, err, words)
 	}
-	explained("no API key", keyless)
+	explained("there is no API key", keyless)
 	explained("notification not sent", sendError(t, newClient(t, "http://"+closedAddress(t)), paid))
 	explained("no complete answer within the attempt's", sendError(t, impatient, paid))
 	explained("no retry: too many attempts of this client have failed lately", sendError(t, tired, paid))

@@ -80,7 +80,7 @@ func TestRetryTableOfAnswers(t *testing.T) {
 		retryRow
 		reply whoptest.Reply
 	}{
-		{retryRow{"408", rejected, true, true, nil}, fail(408)},
+		{retryRow{"408", unknown, true, false, nil}, fail(408)},
 		{retryRow{"429", rejected, true, true, whop.ErrRateLimited}, fail(429)},
 		{retryRow{"409 in progress", unknown, true, true, whop.ErrIdempotencyInProgress}, inProgress},
 		{retryRow{"500", unknown, true, false, whop.ErrServer}, fail(500)},
@@ -98,6 +98,7 @@ func TestRetryTableOfAnswers(t *testing.T) {
 
 		{retryRow{"301", rejected, false, false, whop.ErrRedirect}, fail(301).WithHeader("Location", "/elsewhere")},
 		{retryRow{"302 to nowhere", rejected, false, false, whop.ErrRedirect}, fail(302).WithHeader("Location", "http://[bad")},
+		{retryRow{"303", unknown, false, false, whop.ErrRedirect}, fail(303)},
 		{retryRow{"304", rejected, false, false, whop.ErrRedirect}, whoptest.Raw(304, "", "")},
 		{retryRow{"307", rejected, false, false, whop.ErrRedirect}, fail(307).WithHeader("Location", "http://127.0.0.1:1/")},
 		{retryRow{"400", rejected, false, false, whop.ErrBadRequest}, fail(400)},

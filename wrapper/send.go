@@ -16,9 +16,9 @@ type Receipt struct {
 	IdempotencyKey string
 	// Attempts is the number of requests it took, from 1.
 	Attempts int
-	// StatusCode is that of the answer, 200 in the contract this module is made from.
+	// StatusCode is that of the answer: 200 in the vendored contract, 202 in the current one.
 	StatusCode int
-	// RequestID is what Whop's support asks for; it may be empty.
+	// RequestID is what Whop's support asks for; it may be empty. At most 300 bytes.
 	RequestID string
 	// Replayed is true if the server had already queued it under this key, by an
 	// earlier attempt or an earlier send.
@@ -31,15 +31,11 @@ type Receipt struct {
 // never notifies twice. It waits for the rate limiter and between attempts; when ctx
 // ends it returns at once.
 func (c *Client) Send(ctx context.Context, n Notification) (*Receipt, error) {
-	if err := n.Validate(); err != nil {
-		return nil, &SendError{Outcome: NotSent, IdempotencyKey: n.key, Err: err}
-	}
-	body, err := n.body()
+	call, err := c.callFor(ctx, n)
 	if err != nil {
 		return nil, &SendError{Outcome: NotSent, IdempotencyKey: n.key, Err: err}
 	}
-	call := call{template: c.template, body: body, key: n.key, callersKey: n.keyed}
-	last, failure := c.run(ctx, &call)
+	last, failure := c.run(ctx, call)
 	if failure != nil {
 		return nil, failure
 	}
@@ -47,9 +43,38 @@ func (c *Client) Send(ctx context.Context, n Notification) (*Receipt, error) {
 		IdempotencyKey: call.key,
 		Attempts:       call.attempts,
 		StatusCode:     last.status,
-		RequestID:      requestID(last.header),
+		RequestID:      requestID(last.header, last.token),
 		Replayed:       replayed(last.header),
 	}, nil
+}
+
+// callFor turns a valid notification into the request that sends it.
+func (c *Client) callFor(ctx context.Context, n Notification) (*call, error) {
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	if c.noBroadcasts && !n.narrowed {
+		return nil, &ValidationError{Field: "user_ids", Reason: "is absent, which notifies everybody, and the client was made with WithoutBroadcasts; use OnlyUsers"}
+	}
+	body, err := n.body(c.contract)
+	if err != nil {
+		return nil, err
+	}
+	return &call{template: c.template, body: body, key: n.key, callersKey: n.keyed}, nil
+}
+
+// usable reports what would make a call panic.
+func (c *Client) usable(ctx context.Context) error {
+	switch {
+	case c == nil || c.template == nil:
+		return errors.New("whop: this Client was not made by NewClient")
+	case ctx == nil:
+		return errors.New("whop: the context is nil")
+	}
+	return nil
 }
 
 // run makes attempts until one succeeds or there is reason to stop. It returns the
@@ -63,7 +88,13 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		retryAfter time.Duration
 		spent      int // of the retry budget
 		last       *answer
+		probe      bool
 	)
+	defer func() {
+		if probe {
+			c.pace.hold.probed(false)
+		}
+	}()
 	fail := func(reason error) (*answer, *SendError) {
 		err := reason
 		if last != nil {
@@ -74,22 +105,31 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		}
 	}
 	for {
-		if err := c.pace.wait(ctx); err != nil {
-			if held, ok := errors.AsType[*heldError](err); ok {
-				retryAfter = held.left
+		var err error
+		start := time.Now()
+		if probe, err = c.pace.wait(ctx); err != nil {
+			if w, ok := errors.AsType[retryAfterError](err); ok {
+				retryAfter = w.RetryAfter()
 			}
 			return fail(err)
 		}
+		call.waited = time.Since(start)
 
 		call.attempts++
-		last = c.exchanger.attempt(ctx, call)
+		last = c.exchanger.attempt(ctx, call, c.pace.waitForLimiter)
 		f := assess(last)
 		f.contextEnded = ctx.Err() != nil
 		f.keyIsFixed = call.callersKey || outcome == Unknown
 		v := decide(f, c.policy.AtMostOnce)
+		next := c.plan(ctx, call.attempts, last, v)
+		if probe {
+			c.pace.hold.probed(f.answered && f.status != http.StatusTooManyRequests)
+			probe = false
+		}
+		c.observer.deprecation(ctx, last.header, last.token)
+		c.observer.report(ctx, call.observed(last, next.wait))
 		if v.queued {
 			c.budget.succeed(spent)
-			c.observer.report(ctx, call.observed(last, 0))
 			return last, nil
 		}
 
@@ -97,8 +137,6 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		if last.wait > 0 {
 			retryAfter = last.wait
 		}
-		next := c.plan(ctx, call.attempts, last, v)
-		c.observer.report(ctx, call.observed(last, next.wait))
 		if !next.retry {
 			return fail(next.reason)
 		}
@@ -112,6 +150,12 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 	}
 }
 
+// retryAfterError is an error of a limiter or of the hold that tells how long to wait.
+type retryAfterError interface {
+	error
+	RetryAfter() time.Duration
+}
+
 // observed is the attempt that ended with a, for those who watch.
 func (call *call) observed(a *answer, retryIn time.Duration) Attempt {
 	return Attempt{
@@ -119,6 +163,7 @@ func (call *call) observed(a *answer, retryIn time.Duration) Attempt {
 		IdempotencyKey: call.key,
 		StatusCode:     a.status,
 		Err:            a.failure,
+		Waited:         call.waited,
 		Duration:       a.took,
 		RetryIn:        retryIn,
 	}
@@ -135,6 +180,9 @@ type next struct {
 // plan turns a verdict on attempt n into what follows. A 429 makes everybody else wait
 // as well.
 func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) next {
+	if v.queued {
+		return next{}
+	}
 	left := timeLeft(ctx)
 	wait := withJitter(a.wait, left)
 	if a.wait == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -275,4 +276,112 @@ func TestSendAllHoldsConstantMemory(t *testing.T) {
 	}
 	few, many := live(1_000), live(30_000)
 	assert.Less(t, many, few+1<<20, "live heap")
+}
+
+// first ranges over all and returns the first result.
+func first(results iter.Seq[whop.Result]) (r whop.Result) {
+	found := false
+	for result := range results {
+		if !found {
+			r, found = result, true
+		}
+	}
+	return r
+}
+
+// repeat gives the same notification n times.
+func repeat(n whop.Notification, times int) iter.Seq[whop.Notification] {
+	return func(yield func(whop.Notification) bool) {
+		for range times {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+func TestSendAllEndsWithItsContextWhereTheSourceBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		client := newClient(t, "https://whop.test", taking(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		start := time.Now()
+		var indexes []int
+		for r := range client.SendAll(ctx, func(yield func(whop.Notification) bool) {
+			if yield(paid) {
+				<-release
+				yield(paid)
+			}
+		}, 4) {
+			indexes = append(indexes, r.Index)
+			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
+		}
+		assert.Equal(t, []int{0}, indexes)
+		assert.Less(t, time.Since(start), time.Minute+time.Second)
+		close(release) // the source may go on; what it then yields is not sent
+		synctest.Wait()
+	})
+}
+
+func TestSendAllIsForOneRange(t *testing.T) {
+	var pulled atomic.Int32
+	var requests atomic.Int32
+	client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
+		requests.Add(1)
+		return response(200, queuedBody), nil
+	}))
+	all := client.SendAll(t.Context(), numbered(5, &pulled), 2)
+	for r := range all {
+		require.NoError(t, r.Err)
+	}
+	var again []whop.Result
+	for r := range all {
+		again = append(again, r)
+	}
+	require.Len(t, again, 1)
+	assert.Equal(t, -1, again[0].Index)
+	assert.ErrorContains(t, again[0].Err, "SendAll is for one range")
+	failure, ok := errors.AsType[*whop.SendError](again[0].Err)
+	require.True(t, ok)
+	assert.Equal(t, whop.NotSent, failure.Outcome)
+	assert.EqualValues(t, 5, requests.Load())
+}
+
+// An outage in which nothing connects does not use up the sequence.
+func TestSendAllSlowsDownWhereNothingConnects(t *testing.T) {
+	for _, policy := range []whop.RetryPolicy{{}, {MaxAttempts: 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			client := newClient(t, "https://whop.test", whop.WithRetryPolicy(policy), inMemory(func(*http.Request) (*http.Response, error) {
+				if since := time.Since(start); since > time.Second && since < 2*time.Second {
+					return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+				}
+				time.Sleep(time.Millisecond)
+				return response(200, queuedBody), nil
+			}))
+			var failed int
+			for r := range client.SendAll(t.Context(), repeat(paid, 35_000), 16) {
+				if r.Err != nil {
+					failed++
+				}
+			}
+			assert.Less(t, failed, 100)
+			assert.Less(t, time.Since(start), 10*time.Second)
+		})
+	}
+}
+
+// The end of the sequence is the end of the range, also where workers wait for an outage to pass.
+func TestSendAllDoesNotWaitAfterTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}), inMemory(func(*http.Request) (*http.Response, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+		}))
+		start := time.Now()
+		for r := range client.SendAll(t.Context(), repeat(paid, 3), 3) {
+			assert.Error(t, r.Err)
+		}
+		assert.Zero(t, time.Since(start))
+	})
 }

@@ -9,6 +9,12 @@ import (
 )
 
 // SendError is every error of [Client.Send].
+//
+// It speaks of that one Send. With a key of your own an earlier Send may be in doubt, and a
+// refusal now promises nothing about that one: the key was checked after whatever was
+// refused, or not at all. So keep the key. Only where the refusal is a replay
+// ([APIError.Replayed]) is the key spent: Whop gave that answer to the first request under
+// it, and queued nothing.
 type SendError struct {
 	// Outcome is over all attempts: a time-out after the request was written, then
 	// a 401, is Unknown.
@@ -16,10 +22,11 @@ type SendError struct {
 	// Attempts is the number of requests tried; 0 if it failed before the first.
 	Attempts int
 	// IdempotencyKey is the key of the last attempt. Sending the same notification
-	// with it again, by WithIdempotencyKey, cannot notify twice. It is empty if the
-	// notification was invalid and had none of its own.
+	// with it again within 24 hours, by WithIdempotencyKey, cannot notify twice. It is
+	// empty if the notification was invalid and had none of its own.
 	IdempotencyKey string
-	// RetryAfter is the wait that the server asked for last, 0 if it asked for none.
+	// RetryAfter is how long to wait before sending again: what the server asked for last,
+	// or what the limiter or a hold after a 429 needs. 0 if there is no such wait.
 	RetryAfter time.Duration
 	// Err is why: it wraps an [*APIError], a [*ValidationError], an error of the
 	// transport, the token source or the limiter, or the error of the context.
@@ -54,9 +61,9 @@ func (e *SendError) Error() string {
 		b.WriteString(strings.TrimPrefix(e.Err.Error(), "whop: "))
 	}
 	if e.RetryAfter > 0 {
-		fmt.Fprintf(&b, "; the server asked to wait %v", e.RetryAfter)
+		fmt.Fprintf(&b, "; retry after %v", e.RetryAfter)
 	}
-	return b.String()
+	return oneLine(b.String(), maxErrorText)
 }
 
 // Unwrap gives Err.
@@ -87,7 +94,7 @@ func (e *SendError) LogValue() slog.Value {
 		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("error", e.Err.Error()))
+		attrs = append(attrs, slog.String("error", oneLine(e.Err.Error(), maxErrorText)))
 	}
 	if api, ok := errors.AsType[*APIError](e.Err); ok {
 		attrs = append(attrs, slog.Any("response", api))

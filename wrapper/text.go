@@ -6,28 +6,55 @@ import (
 	"unicode/utf8"
 )
 
-const maxErrorText = 1 << 10 // bytes of one field of an APIError
+const (
+	maxErrorText  = 4 << 10 // bytes of an error
+	maxErrorField = 1 << 10 // bytes of one field of an APIError
+	maxErrorWords = 300     // bytes of one field within a longer text
+)
 
-// clip bounds what a stranger's answer puts into errors and logs.
-func clip(s string) string {
-	if len(s) > maxErrorText {
-		s = s[:maxErrorText] + "…"
+// clip bounds what a stranger's answer puts into errors and logs. It copies, so that a
+// part does not keep the whole answer in memory.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return strings.Clone(strings.ToValidUTF8(s, "�"))
 	}
-	return strings.ToValidUTF8(s, "�")
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return strings.ToValidUTF8(s[:most], "�") + "…"
 }
 
-// oneLine keeps a stranger's text from forging log lines or flooding them.
-func oneLine(s string) string {
-	const most = 300
+// oneLine keeps a stranger's text from forging log lines, moving a terminal's cursor,
+// turning the direction of what follows, or flooding either.
+func oneLine(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if !unicode.IsGraphic(r) || r == utf8.RuneError {
 			return ' '
 		}
 		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}, clip(s, 2*most))
+	return clip(strings.Join(strings.Fields(s), " "), most)
+}
+
+// peerError is an error whose text a peer may have written parts of.
+type peerError struct {
+	text string
+	err  error // nil if it holds the token
+}
+
+func (e *peerError) Error() string { return e.text }
+func (e *peerError) Unwrap() error { return e.err }
+
+// fromPeer makes err safe to print: on one line, bounded, and without the token.
+func fromPeer(err error, token string) error {
+	raw := err.Error()
+	redacted := redact(raw, token)
+	text := oneLine(redacted, maxErrorText)
+	switch {
+	case redacted != raw:
+		return &peerError{text: text}
+	case text != raw:
+		return &peerError{text: text, err: err}
 	}
-	return s
+	return err
 }

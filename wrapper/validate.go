@@ -48,8 +48,8 @@ func (n Notification) Validate() error {
 	required("title", m.Title)
 	required("content", m.Content)
 	text("subtitle", m.Subtitle)
-	if text("rest_path", m.RestPath) && m.RestPath != "" && m.RestPath[0] != '/' {
-		wrong("rest_path", "must start with a slash, not as %q does", m.RestPath)
+	if text("rest_path", m.RestPath) && m.RestPath != "" && m.RestPath[0] != '/' && m.RestPath[0] != '?' {
+		wrong("rest_path", "must start with / or ?, not as %q does", m.RestPath)
 	}
 	text("icon_user_id", m.IconUserID)
 
@@ -96,5 +96,5 @@ func missingTarget() *ValidationError {
 }
 
 func twoTargets() *ValidationError {
-	return &ValidationError{Field: "company_id", Reason: "two targets: company_id and experience_id exclude each other"}
+	return &ValidationError{Field: "company_id", Reason: "two targets: company_id, account_id and experience_id exclude each other"}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // serversWait is how long the server asked to wait, 0 if it did not: Retry-After-Ms,
-// else Retry-After in seconds or as a date, else the message of a 429, which is where
-// Whop says it. Nonsense, negative numbers and past dates are no wait; a wait too
+// else Retry-After in seconds or as a date, by the clock of the server where it tells
+// it, else the message of a 429, which is where Whop says it. Nonsense, negative numbers and past dates are no wait; a wait too
 // large for a Duration is the longest one.
 func serversWait(h http.Header, tooManyRequests string) time.Duration {
 	if d := numberOf(h.Get("Retry-After-Ms"), time.Millisecond); d > 0 {
@@ -23,7 +23,11 @@ func serversWait(h http.Header, tooManyRequests string) time.Duration {
 		return d
 	}
 	if date, err := http.ParseTime(after); err == nil {
-		if d := time.Until(date); d > 0 {
+		now, err := http.ParseTime(h.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		if d := date.Sub(now); d > 0 {
 			return d
 		}
 	}
