@@ -6,10 +6,14 @@
 //	...
 //	require.Len(t, server.Queued(), 1)
 //
-// It behaves as the API is documented to: bearer authentication, the vendored
-// specification checked on every request, dated versions, idempotency keys that last 24
-// hours and, once asked for by [Server.SetRateLimit], the rate limit. It delivers
-// nothing, and keeps every request in memory.
+// It behaves as the API is documented to: bearer authentication, dated versions,
+// idempotency keys that last 24 hours and, once asked for by [Server.SetRateLimit], the
+// rate limit. Every request is checked against the specification of its version: up to
+// 2026-07-20 the vendored one, which has company_id and answers 200, then the one that
+// Whop serves today, which has account_id and answers 202. A request without a version
+// gets the vendored one, or that of [Server.SetAPIVersion].
+//
+// It delivers nothing, and keeps every request in memory.
 //
 // # What goes wrong in production
 //

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// keyLifetime is how long Whop remembers an idempotency key
-// (docs.whop.com, developer/api/idempotency).
-const keyLifetime = 24 * time.Hour
-
 // idempotencyKeys remembers, for each caller, what came under a key and what was answered.
 type idempotencyKeys map[callersKey]*keyRecord
 
@@ -22,8 +18,8 @@ type keyRecord struct {
 	answer      response
 }
 
-// fingerprint covers method, path, query, body and version.
-func fingerprint(r *http.Request, body []byte) [sha256.Size]byte {
+// fingerprintOf covers method, path, query, body and version.
+func fingerprintOf(r *http.Request, body []byte) [sha256.Size]byte {
 	h := sha256.New()
 	for _, part := range []string{r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get(versionHeader), string(body)} {
 		h.Write([]byte(part))
@@ -32,32 +28,71 @@ func fingerprint(r *http.Request, body []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// recall gives what a request gets whose key is taken, nil if it is free: the answer
-// that the first one got, or a refusal.
-func (k *idempotencyKeys) recall(id callersKey, print [sha256.Size]byte, now time.Time) *response {
+// recall returns the answer to a request whose key is taken, nil if the key is free: the
+// first one's answer, or a refusal.
+func (k *idempotencyKeys) recall(id callersKey, fingerprint [sha256.Size]byte, now time.Time, c *contract) *response {
 	known := (*k)[id]
 	var answer response
 	switch {
 	case known == nil || now.Sub(known.claimed) >= keyLifetime:
 		return nil
-	case known.fingerprint != print:
-		answer = badRequest("idempotency_key_mismatch", "", "This idempotency key was used for a different request.").response()
+	case known.fingerprint != fingerprint:
+		answer = badRequest("idempotency_key_mismatch", "", "This idempotency key was used for a different request.").response(c)
 	case !known.answered:
-		answer = newAPIError(http.StatusConflict, "idempotency_request_in_progress", "", "A request with this idempotency key is still in progress.").response()
+		answer = (&apiError{
+			status: http.StatusConflict, code: "idempotency_request_in_progress",
+			message: "A request with this idempotency key is still in progress.",
+		}).response(c)
 	default:
 		answer = known.answer
+		answer.replayed = true
 		answer.header = answer.header.Clone()
-		answer.header.Set("Idempotent-Replayed", "true")
+		answer.header.Set(replayedHeader, "true")
 	}
 	return &answer
 }
 
 // claim takes a key that is free for a request.
-func (k *idempotencyKeys) claim(id callersKey, print [sha256.Size]byte, now time.Time) *keyRecord {
+func (k *idempotencyKeys) claim(id callersKey, fingerprint [sha256.Size]byte, now time.Time) *keyRecord {
 	if *k == nil {
 		*k = idempotencyKeys{}
 	}
-	record := &keyRecord{fingerprint: print, claimed: now}
+	record := &keyRecord{fingerprint: fingerprint, claimed: now}
 	(*k)[id] = record
 	return record
+}
+
+func ignore(response) {}
+
+func (c *call) keyID() callersKey { return callersKey{c.caller, c.record.IdempotencyKey} }
+
+// recall returns the answer to another operation under a key that is taken: a key covers
+// all of them.
+func (c *call) recall() *response {
+	if c.caller == "" || c.record.IdempotencyKey == "" || c.readBody() != nil {
+		return nil
+	}
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys.recall(c.keyID(), fingerprintOf(c.r, c.record.Body), s.now(), c.contract)
+}
+
+// claim takes the request's idempotency key, or returns the answer that is known under
+// it. done remembers the answer.
+func (c *call) claim() (known *response, done func(response)) {
+	if c.record.IdempotencyKey == "" {
+		return nil, ignore
+	}
+	s, fingerprint := c.server, fingerprintOf(c.r, c.record.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if known := s.keys.recall(c.keyID(), fingerprint, now, c.contract); known != nil {
+		return known, ignore
+	}
+	claimed := s.keys.claim(c.keyID(), fingerprint, now)
+	return nil, func(answer response) {
+		s.set(func() { claimed.answer, claimed.answered = answer, true })
+	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// without gives a header without what the HTTP server itself adds to each answer.
+// without returns a header without what the HTTP server itself adds to each answer.
 func without(h http.Header, names ...string) http.Header {
 	h = h.Clone()
 	for _, name := range append(names, "Date") {
@@ -25,22 +25,46 @@ func without(h http.Header, names ...string) http.Header {
 func TestReplayIsTheSameToTheByte(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		first  []whoptest.Reply
+		script []whoptest.Reply
+		date   string
 		body   string
 		status int
 		queued int
 	}{
-		{"success", nil, toCompany, 200, 1},
-		{"a 400 is replayed too", nil, `{"company_id":"biz_1"}`, 400, 0},
-		{"a refusal that is remembered", []whoptest.Reply{whoptest.Error(403, "", "Missing permission").Remembered()}, toCompany, 403, 0},
-		{"a rate limit that is remembered", []whoptest.Reply{whoptest.RateLimited(time.Second).Remembered()}, toCompany, 429, 0},
-		{"with its headers", []whoptest.Reply{whoptest.Raw(422, "application/json", `{"error":{"type":"a","message":"b"}}`).WithHeader("X-Request-Id", "req_1").Remembered()}, toCompany, 422, 0},
-		{"an error after queueing", []whoptest.Reply{whoptest.Error(500, "", "Boom").AfterQueueing().Remembered()}, toCompany, 500, 1},
+		{name: "success", body: toCompany, status: 200, queued: 1},
+		{name: "success of the current contract", date: "2026-09-25", body: toAccount, status: 202, queued: 1},
+		{name: "refused body", body: `{"company_id":"biz_1"}`, status: 400},
+		{name: "refused body of the current contract", date: "2026-09-25", body: toCompany, status: 400},
+		{
+			name:   "scripted refusal",
+			script: []whoptest.Reply{whoptest.Error(403, "", "Missing permission").Remembered()},
+			body:   toCompany, status: 403,
+		},
+		{
+			name:   "scripted rate limit",
+			script: []whoptest.Reply{whoptest.RateLimited(time.Second).Remembered()},
+			body:   toCompany, status: 429,
+		},
+		{
+			name: "headers",
+			script: []whoptest.Reply{
+				whoptest.Raw(422, "application/json", `{"error":{"type":"a","message":"b"}}`).WithHeader("X-Request-Id", "req_1").Remembered(),
+			},
+			body: toCompany, status: 422,
+		},
+		{
+			name:   "error after queueing",
+			script: []whoptest.Reply{whoptest.Error(500, "", "Boom").AfterQueueing().Remembered()},
+			body:   toCompany, status: 500, queued: 1,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := whoptest.NewServer(t)
-			server.Script(test.first...)
+			server.Script(test.script...)
 			request := exchange{body: test.body, header: keyed("order-1")}
+			if test.date != "" {
+				request.header.Set("Api-Version-Date", test.date)
+			}
 			first := request.do(t, server)
 			assert.Equal(t, test.status, first.status)
 			assert.Empty(t, first.header.Get("Idempotent-Replayed"))
@@ -62,8 +86,8 @@ func TestEarlyRefusalsTakeNoKey(t *testing.T) {
 	for name, early := range map[string]exchange{
 		"no such version": {body: toCompany, header: header("Api-Version-Date", "1999-01-01")},
 		"not authorized":  {body: toCompany, header: header("Authorization", "Bearer wrong")},
-		"elsewhere":       {path: "/payments", body: toCompany},
-		"another method":  {method: http.MethodPut, body: toCompany},
+		"other operation": {path: "/payments", body: toCompany},
+		"other method":    {method: http.MethodPut, body: toCompany},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -90,6 +114,7 @@ func TestAnotherRequestUnderTheSameKey(t *testing.T) {
 		"a space":        {body: toCompany + " ", header: version("2026-07-20")},
 		"invalid body":   {body: `{`, header: version("2026-07-20")},
 		"version":        {body: toCompany, header: version("2025-01-01")},
+		"contract":       {body: toAccount, header: version("2026-09-25")},
 		"no version":     {body: toCompany, header: keyed("order-1")},
 		"query":          {path: "/notifications?a=b", body: toCompany, header: version("2026-07-20")},
 		"path":           {path: "/payments", body: toCompany, header: version("2026-07-20")},

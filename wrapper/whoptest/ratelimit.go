@@ -36,11 +36,22 @@ func (l *rateLimit) pass(caller string, now time.Time) *apiError {
 	return nil
 }
 
+func (c *call) passLimit() *apiError {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit.pass(c.caller, s.now())
+}
+
 func tooManyRequests(wait time.Duration) *apiError {
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
 	unit := "seconds"
 	if seconds == 1 {
 		unit = "second"
 	}
-	return newAPIError(http.StatusTooManyRequests, "rate_limited", "", fmt.Sprintf("Rate limit exceeded. Try again in %d %s.", seconds, unit))
+	return rateLimited(fmt.Sprintf("Rate limit exceeded. Try again in %d %s.", seconds, unit))
+}
+
+func rateLimited(message string) *apiError {
+	return &apiError{status: http.StatusTooManyRequests, code: "rate_limited", message: message}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// readAnswer gives what keeps the whole answer to a request from being read.
+// readAnswer returns what keeps the whole answer to a request from being read.
 func readAnswer(client *http.Client, r *http.Request) error {
 	resp, err := client.Do(r)
 	if err != nil {
@@ -24,30 +24,68 @@ func readAnswer(client *http.Client, r *http.Request) error {
 	return err
 }
 
+const limited = `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded.`
+
 func TestScriptedAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		reply  whoptest.Reply
 		status int
 		body   string
-		header http.Header
+		header http.Header // of the answer
 		queued int
 	}{
-		{"Serve", whoptest.Serve(), 200, queuedBody, nil, 1},
-		{"the zero Reply", whoptest.Reply{}, 200, queuedBody, nil, 1},
-		{"Error", whoptest.Error(403, "no_permission", "Not allowed"), 403, `{"error":{"type":"forbidden","code":"no_permission","message":"Not allowed"}}`, nil, 0},
-		{"Error without a code", whoptest.Error(500, "", "Boom"), 500, `{"error":{"type":"internal_server_error","message":"Boom"}}`, nil, 0},
-		{"Error of no known status", whoptest.Error(599, "", "Boom"), 599, `{"error":{"type":"error","message":"Boom"}}`, nil, 0},
-		{"Error with a header", whoptest.Error(400, "", "No").WithHeader("X-Should-Retry", "true"), 400, `{"error":{"type":"invalid_request_error","message":"No"}}`, header("X-Should-Retry", "true"), 0},
-		{"RateLimited", whoptest.RateLimited(1500 * time.Millisecond), 429, `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded. Try again in 2 seconds."}}`, header("Retry-After", ""), 0},
-		{"RateLimited for an instant", whoptest.RateLimited(time.Nanosecond), 429, `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded. Try again in 1 second."}}`, nil, 0},
-		{"RateLimitedAfter", whoptest.RateLimitedAfter(2 * time.Second), 429, `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded."}}`, header("Retry-After", "2"), 0},
-		{"RateLimitedAfter a fraction", whoptest.RateLimitedAfter(time.Millisecond), 429, `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded."}}`, header("Retry-After", "0.001"), 0},
-		{"NotQueued", whoptest.NotQueued(), 200, `{"success":false}`, nil, 0},
-		{"Raw", whoptest.Raw(502, "text/html", "<h1>Bad gateway</h1>"), 502, "<h1>Bad gateway</h1>", header("Content-Type", "text/html"), 0},
-		{"Raw without a body", whoptest.Raw(204, "", "").WithHeader("Idempotent-Replayed", "true"), 204, "", header("Idempotent-Replayed", "true"), 0},
-		{"Error after queueing", whoptest.Error(503, "", "Busy").AfterQueueing(), 503, `{"error":{"type":"service_unavailable","message":"Busy"}}`, nil, 1},
-		{"Raw after queueing", whoptest.Raw(200, "text/html", "<p>fine</p>").AfterQueueing(), 200, "<p>fine</p>", nil, 1},
+		{name: "Serve", reply: whoptest.Serve(), status: 200, body: queuedBody, queued: 1},
+		{name: "zero Reply", reply: whoptest.Reply{}, status: 200, body: queuedBody, queued: 1},
+		{
+			name: "Error", reply: whoptest.Error(403, "no_permission", "Not allowed"),
+			status: 403, body: `{"error":{"type":"forbidden","code":"no_permission","message":"Not allowed"}}`,
+		},
+		{
+			name: "Error without a code", reply: whoptest.Error(500, "", "Boom"),
+			status: 500, body: `{"error":{"type":"internal_server_error","message":"Boom"}}`,
+		},
+		{
+			name: "Error of no known status", reply: whoptest.Error(599, "", "Boom"),
+			status: 599, body: `{"error":{"type":"error","message":"Boom"}}`,
+		},
+		{
+			name: "Error with a header", reply: whoptest.Error(400, "", "No").WithHeader("X-Should-Retry", "true"),
+			status: 400, body: `{"error":{"type":"invalid_request_error","message":"No"}}`, header: header("X-Should-Retry", "true"),
+		},
+		{
+			name: "RateLimited", reply: whoptest.RateLimited(1500 * time.Millisecond),
+			status: 429, body: limited + ` Try again in 2 seconds."}}`, header: header("Retry-After", ""),
+		},
+		{
+			name: "RateLimited for an instant", reply: whoptest.RateLimited(time.Nanosecond),
+			status: 429, body: limited + ` Try again in 1 second."}}`,
+		},
+		{
+			name: "RateLimitedAfter", reply: whoptest.RateLimitedAfter(2 * time.Second),
+			status: 429, body: limited + `"}}`, header: header("Retry-After", "2"),
+		},
+		{
+			name: "RateLimitedAfter a fraction", reply: whoptest.RateLimitedAfter(time.Millisecond),
+			status: 429, body: limited + `"}}`, header: header("Retry-After", "0.001"),
+		},
+		{name: "NotQueued", reply: whoptest.NotQueued(), status: 200, body: `{"success":false}`},
+		{
+			name: "Raw", reply: whoptest.Raw(502, "text/html", "<h1>Bad gateway</h1>"),
+			status: 502, body: "<h1>Bad gateway</h1>", header: header("Content-Type", "text/html"),
+		},
+		{
+			name: "Raw without a body", reply: whoptest.Raw(204, "", "").WithHeader("Idempotent-Replayed", "true"),
+			status: 204, header: header("Idempotent-Replayed", "true"),
+		},
+		{
+			name: "Error after queueing", reply: whoptest.Error(503, "", "Busy").AfterQueueing(),
+			status: 503, body: `{"error":{"type":"service_unavailable","message":"Busy"}}`, queued: 1,
+		},
+		{
+			name: "Raw after queueing", reply: whoptest.Raw(200, "text/html", "<p>fine</p>").AfterQueueing(),
+			status: 200, body: "<p>fine</p>", queued: 1,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -72,24 +110,49 @@ func TestScriptedAnswers(t *testing.T) {
 	}
 }
 
+// Scripted answers have the envelope and success status of the request's version.
+func TestScriptedAnswersOfTheCurrentContract(t *testing.T) {
+	for _, test := range []struct {
+		reply  whoptest.Reply
+		status int
+		body   string
+		queued int
+	}{
+		{reply: whoptest.Serve(), status: 202, body: queuedBody, queued: 1},
+		{reply: whoptest.NotQueued(), status: 202, body: `{"success":false}`},
+		{reply: whoptest.Error(400, "", "No"), status: 400, body: `{"error":{"type":"bad_request","message":"No"}}`},
+		{reply: whoptest.RateLimited(time.Second), status: 429, body: limited + ` Try again in 1 second."}}`},
+		{reply: whoptest.Error(409, "", "Busy").AfterQueueing(), status: 409, body: `{"error":{"type":"conflict","message":"Busy"}}`, queued: 1},
+	} {
+		t.Run(test.reply.String(), func(t *testing.T) {
+			server := whoptest.NewServer(t)
+			server.Script(test.reply)
+			a := exchange{body: toAccount, header: dated("2026-09-25")}.do(t, server)
+			assert.Equal(t, test.status, a.status)
+			assert.Equal(t, test.body, a.body)
+			assert.Len(t, server.Queued(), test.queued)
+		})
+	}
+}
+
 func TestScriptedBreaks(t *testing.T) {
 	garbage := []byte("ICY 200 OK\r\n\r\n")
 	for _, test := range []struct {
 		reply  whoptest.Reply
 		queued int
-		body   string // what the server read; "" for nothing
+		read   string // the body, as far as the server read it
 		err    error  // nil: any
 		status int
 	}{
-		{whoptest.Reset(), 0, "", nil, 0},
-		{whoptest.Reset().Remembered().WithHeader("X", "y"), 0, "", nil, 0},
-		{whoptest.Reset().AfterQueueing(), 1, toCompany, nil, 0},
-		{whoptest.Reset().AfterQueueing().Remembered(), 1, toCompany, nil, 0},
-		{whoptest.Garbage(garbage), 0, toCompany, nil, 0},
-		{whoptest.Garbage(garbage).Remembered(), 0, toCompany, nil, 0},
-		{whoptest.Garbage(garbage).AfterQueueing(), 1, toCompany, nil, 0},
-		{whoptest.Garbage(nil), 0, toCompany, nil, 0},
-		{whoptest.Truncate(), 1, toCompany, io.ErrUnexpectedEOF, 200},
+		{reply: whoptest.Reset()},
+		{reply: whoptest.Reset().Remembered().WithHeader("X", "y")},
+		{reply: whoptest.Reset().AfterQueueing(), queued: 1, read: toCompany},
+		{reply: whoptest.Reset().AfterQueueing().Remembered(), queued: 1, read: toCompany},
+		{reply: whoptest.Garbage(garbage), read: toCompany},
+		{reply: whoptest.Garbage(garbage).Remembered(), read: toCompany},
+		{reply: whoptest.Garbage(garbage).AfterQueueing(), queued: 1, read: toCompany},
+		{reply: whoptest.Garbage(nil), read: toCompany},
+		{reply: whoptest.Truncate(), queued: 1, read: toCompany, err: io.ErrUnexpectedEOF, status: 200},
 	} {
 		t.Run(test.reply.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -101,7 +164,7 @@ func TestScriptedBreaks(t *testing.T) {
 				require.ErrorIs(t, err, test.err)
 			}
 			assert.Len(t, server.Queued(), test.queued)
-			assert.Equal(t, test.body, string(server.Requests()[0].Body))
+			assert.Equal(t, test.read, string(server.Requests()[0].Body))
 			assert.Equal(t, test.status, server.Requests()[0].Status)
 
 			again := request.do(t, server)
@@ -117,8 +180,8 @@ func TestStall(t *testing.T) {
 		reply  whoptest.Reply
 		queued int
 	}{
-		{whoptest.Stall(), 0},
-		{whoptest.Stall().AfterQueueing(), 1},
+		{reply: whoptest.Stall(), queued: 0},
+		{reply: whoptest.Stall().AfterQueueing(), queued: 1},
 	} {
 		t.Run(test.reply.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)

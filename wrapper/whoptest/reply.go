@@ -2,6 +2,7 @@ package whoptest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,7 +13,8 @@ import (
 type Reply struct {
 	name     string
 	fault    fault
-	response response
+	answer   func(*contract) response
+	header   http.Header // added to the answer
 	garbage  []byte
 	queue    bool
 	remember bool
@@ -26,46 +28,48 @@ const (
 	resetting
 	stalling
 	truncating
-	babbling
+	sendingGarbage
 )
 
 // Serve is normal service, to stand between other replies.
 func Serve() Reply { return Reply{name: "Serve", fault: serving} }
 
-// Error is an error of the API with its documented envelope.
+// Error is an error of the API with the envelope of the request's API version.
 func Error(status int, code, message string) Reply {
-	return Reply{name: fmt.Sprintf("Error %d", status), fault: answering, response: newAPIError(status, code, "", message).response()}
+	return errorReply(fmt.Sprintf("Error %d", status), &apiError{status: status, code: code, message: message})
 }
 
 // RateLimited is a 429 with the wait in its message, in seconds rounded up, as Whop
 // says it.
-func RateLimited(wait time.Duration) Reply {
-	return Reply{name: "RateLimited", fault: answering, response: tooManyRequests(wait).response()}
-}
+func RateLimited(wait time.Duration) Reply { return errorReply("RateLimited", tooManyRequests(wait)) }
 
 // RateLimitedAfter is a 429 with the wait in the header Retry-After, in seconds, which
 // may be a fraction.
 func RateLimitedAfter(wait time.Duration) Reply {
-	refusal := newAPIError(http.StatusTooManyRequests, "rate_limited", "", "Rate limit exceeded.")
-	r := Reply{name: "RateLimitedAfter", fault: answering, response: refusal.response()}
+	r := errorReply("RateLimitedAfter", rateLimited("Rate limit exceeded."))
 	return r.WithHeader("Retry-After", strconv.FormatFloat(wait.Seconds(), 'f', -1, 64))
 }
 
-// NotQueued is a 200 that says "success": false.
+func errorReply(name string, e *apiError) Reply {
+	return Reply{name: name, fault: answering, answer: e.response}
+}
+
+// NotQueued is an answer that says "success": false, with the success status of the
+// request's API version: 200 up to 2026-07-20, then 202.
 func NotQueued() Reply {
-	return Reply{name: "NotQueued", fault: answering, response: jsonResponse(http.StatusOK, `{"success":false}`)}
+	return Reply{name: "NotQueued", fault: answering, answer: func(c *contract) response { return c.queued(false) }}
 }
 
 // Raw is any response.
 func Raw(status int, contentType, body string) Reply {
-	r := jsonResponse(status, body)
-	r.header.Set("Content-Type", contentType)
-	return Reply{name: fmt.Sprintf("Raw %d", status), fault: answering, response: r}
+	return Reply{name: fmt.Sprintf("Raw %d", status), fault: answering, answer: func(*contract) response {
+		return response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
+	}}
 }
 
 // Garbage is bytes in place of an HTTP response, after which the connection is closed.
 // Over HTTP/2 the stream is reset instead.
-func Garbage(b []byte) Reply { return Reply{name: "Garbage", fault: babbling, garbage: b} }
+func Garbage(b []byte) Reply { return Reply{name: "Garbage", fault: sendingGarbage, garbage: b} }
 
 // Reset breaks the connection without an answer and, unless AfterQueueing, before the
 // body is read. Over HTTP/2 it resets the stream.
@@ -77,9 +81,8 @@ func Stall() Reply { return Reply{name: "Stall", fault: stalling} }
 // Truncate queues the notification and breaks off in the middle of the answer's body.
 func Truncate() Reply { return Reply{name: "Truncate", fault: truncating, queue: true} }
 
-// AfterQueueing serves the request as usual first, unheard by the client: what it would
-// have queued counts in [Server.Queued] and under its key. A request that is refused
-// gets the refusal.
+// AfterQueueing queues the notification first; the client never learns. It counts in
+// [Server.Queued] and under its key. A request that is refused gets the refusal.
 func (r Reply) AfterQueueing() Reply {
 	r.name += " after queueing"
 	r.queue = true
@@ -97,12 +100,19 @@ func (r Reply) Remembered() Reply {
 // WithHeader adds a header to an answer, such as X-Should-Retry. It changes nothing
 // where the reply has no answer of its own, as with [Serve] and [Reset].
 func (r Reply) WithHeader(name, value string) Reply {
-	r.response.header = r.response.header.Clone()
-	if r.response.header == nil {
-		r.response.header = http.Header{}
+	r.header = r.header.Clone()
+	if r.header == nil {
+		r.header = http.Header{}
 	}
-	r.response.header.Set(name, value)
+	r.header.Set(name, value)
 	return r
+}
+
+// response is the reply's own answer to a request of the contract.
+func (r Reply) response(c *contract) response {
+	answer := r.answer(c)
+	maps.Copy(answer.header, r.header)
+	return answer
 }
 
 // String names the reply.

@@ -1,6 +1,7 @@
 package whoptest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,40 +16,27 @@ import (
 	"time"
 )
 
-// basePath is that of the specification's server.
-const basePath = "/api/v1"
-
 // Server is a Whop notifications API. It is safe for concurrent use. As an
 // [http.Handler] it can also be mounted in another server, say one with TLS.
 type Server struct {
-	contract *contract
-	url      string
-	http     *http.Server
-	running  sync.WaitGroup     // the listener's loop and the requests being served
-	stop     context.CancelFunc // ends stalls
-	stopped  context.Context
+	contracts *contracts
+	url       string
+	http      *http.Server
+	running   sync.WaitGroup     // the listener's loop and the requests being served
+	stop      context.CancelFunc // ends stalls
+	stopped   context.Context
 
-	mu       sync.Mutex
-	closed   bool
-	apiKey   string
-	logger   *slog.Logger
-	now      func() time.Time
-	limit    rateLimit
-	keys     idempotencyKeys
-	script   []Reply
-	choose   func(Request) Reply
-	requests []*Request
-	queued   []*Request
-}
-
-// Request is one request that the server got.
-type Request struct {
-	Method, Path, Query string // Path as in "/api/v1/notifications", Query without "?"
-	Header              http.Header
-	Body                []byte    // nil if the server did not read it
-	IdempotencyKey      string    // "" if it had none
-	Time                time.Time // of its arrival
-	Status              int       // of the answer; 0: none was given
+	mu      sync.Mutex
+	closed  bool
+	apiKey  string
+	version string // of requests without a date
+	logger  *slog.Logger
+	now     func() time.Time
+	limit   rateLimit
+	keys    idempotencyKeys
+	script  []Reply
+	choose  func(Request) Reply
+	history history
 }
 
 // NewServer starts a server on a free port of the loopback interface. It is closed when
@@ -96,15 +84,16 @@ func Start(addr string) (*Server, error) {
 // New makes a server that listens nowhere, to be mounted as an [http.Handler] under
 // the path /api/v1. Its URL is "".
 func New() (*Server, error) {
-	contract, err := loadContract()
+	contracts, err := loadContracts()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		contract: contract,
-		apiKey:   "test_" + rand.Text(),
-		logger:   slog.New(slog.DiscardHandler),
-		now:      time.Now,
+		contracts: contracts,
+		apiKey:    "test_" + rand.Text(),
+		version:   defaultVersion,
+		logger:    slog.New(slog.DiscardHandler),
+		now:       time.Now,
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	return s, nil
@@ -136,8 +125,16 @@ func (s *Server) APIKey() string {
 // SetAPIKey makes the server accept this key and no other.
 func (s *Server) SetAPIKey(key string) { s.set(func() { s.apiKey = key }) }
 
-// SetRateLimit refuses with 429 what comes to more than perMinute requests in 60
-// seconds from one credential. Whop's documented limit is 600; 0, the default, is none.
+// SetAPIVersion serves requests without the header Api-Version-Date as if they carried
+// this date, as Whop does by the version that an API key is pinned to. The default, and
+// "", is 2026-07-20, the last of the vendored contract. A date that is not among
+// [APIVersions] answers those requests with 400.
+func (s *Server) SetAPIVersion(date string) {
+	s.set(func() { s.version = cmp.Or(date, defaultVersion) })
+}
+
+// SetRateLimit limits each credential to perMinute requests in any 60 seconds, with 429
+// beyond. Whop's documented limit is 600; 0, the default, is none.
 func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute = perMinute }) }
 
 // SetClock replaces time.Now, for keys that expire and limits that recover.
@@ -178,20 +175,17 @@ func (s *Server) unused() []Reply {
 	return slices.Clone(s.script)
 }
 
-// Requests gives all requests, in order of arrival.
-func (s *Server) Requests() []Request { return s.copies(func() []*Request { return s.requests }) }
-
-// Queued gives the requests whose notifications Whop would have delivered, in order.
-// A replay is not among them: its notification was queued before.
-func (s *Server) Queued() []Request { return s.copies(func() []*Request { return s.queued }) }
-
-func (s *Server) copies(of func() []*Request) []Request {
+// Requests returns all requests, in order of arrival.
+func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := of()
-	out := make([]Request, len(list))
-	for i, r := range list {
-		out[i] = *r
-	}
-	return out
+	return copies(s.history.requests)
+}
+
+// Queued returns the requests whose notifications Whop would have delivered, in order.
+// A replay is not among them: its notification was queued before.
+func (s *Server) Queued() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return copies(s.history.queued)
 }

@@ -1,0 +1,100 @@
+package whoptest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The operation, as the specifications and Whop's pages on versions and idempotency
+// have it.
+const (
+	basePath      = "/api/v1" // of the specifications' server
+	operationPath = "/notifications"
+	jsonType      = "application/json"
+
+	versionHeader  = "Api-Version-Date"
+	keyHeader      = "Idempotency-Key"
+	replayedHeader = "Idempotent-Replayed"
+
+	maxKey      = 255 // bytes
+	keyLifetime = 24 * time.Hour
+	maxBody     = 10 << 20 // bytes; Whop documents no limit
+)
+
+// serve is normal service. done remembers an answer under the request's key, and
+// until then the request is in progress to others.
+func (c *call) serve() (answer response, done func(response)) {
+	if fault := c.otherOperation(); fault != nil {
+		if known := c.recall(); known != nil {
+			return *known, ignore
+		}
+		return fault.response(c.contract), ignore
+	}
+	if fault := c.check(); fault != nil {
+		return fault.response(c.contract), ignore
+	}
+	known, done := c.claim()
+	if known != nil {
+		return *known, ignore
+	}
+	if fault := c.checkContent(); fault != nil {
+		return fault.response(c.contract), done
+	}
+	c.server.set(func() { c.server.history.queued = append(c.server.history.queued, c.record) })
+	return c.contract.queued(true), done
+}
+
+// queued is the answer that says whether the notification was.
+func (c *contract) queued(success bool) response {
+	return jsonResponse(c.success, fmt.Sprintf(`{"success":%t}`, success))
+}
+
+// otherOperation refuses every operation but the one there is.
+func (c *call) otherOperation() *apiError {
+	switch {
+	case c.r.URL.Path != basePath+operationPath:
+		return &apiError{status: http.StatusNotFound, message: "Resource not found"}
+	case c.r.Method != http.MethodPost:
+		return &apiError{status: http.StatusMethodNotAllowed, message: "Only POST is allowed here"}
+	}
+	return nil
+}
+
+// check refuses what does not reach the operation, and takes no idempotency key.
+func (c *call) check() *apiError {
+	if c.caller == "" {
+		return &apiError{status: http.StatusUnauthorized, message: "Invalid or missing API key"}
+	}
+	if c.server.contracts.contractOf(c.record.APIVersion) == nil {
+		return unknownVersion()
+	}
+	if len(c.record.IdempotencyKey) > maxKey {
+		return badRequest("parameter_invalid", keyHeader, fmt.Sprintf("The %s is over %d bytes.", keyHeader, maxKey))
+	}
+	if err := c.readBody(); err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			_, _ = io.Copy(io.Discard, c.r.Body) // else the client may be cut off before it hears
+			return &apiError{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body is over %d bytes.", maxBody)}
+		}
+		return badRequest("invalid_json", "", "The request body did not arrive whole.")
+	}
+	return c.passLimit()
+}
+
+// checkContent refuses what the contract does not allow.
+func (c *call) checkContent() *apiError {
+	if !strings.HasPrefix(c.r.Header.Get("Content-Type"), jsonType) {
+		return badRequest("parameter_invalid", "Content-Type", "The Content-Type must be "+jsonType+".")
+	}
+	return c.contract.checkBody(c.record.Body)
+}
+
+func (c *call) readBody() error {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
+	c.server.set(func() { c.record.Body = body })
+	return err
+}
