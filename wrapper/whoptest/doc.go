@@ -13,7 +13,8 @@
 // Whop serves today, which has account_id and answers 202. A request without a version
 // gets the vendored one, or that of [Server.SetAPIVersion].
 //
-// It delivers nothing, and keeps every request in memory.
+// It delivers nothing, and keeps every request in memory, or as many as
+// [Server.SetHistoryLimit] says.
 //
 // # What goes wrong in production
 //

@@ -36,7 +36,7 @@ func jsonResponse(status int, body string) response {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, reply := s.arrive(w, r)
 	defer s.running.Done()
-	defer c.log(reply)
+	defer c.finish(reply)
 
 	switch {
 	case reply.fault == serving:
@@ -99,17 +99,32 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*call, Reply) {
 	case s.choose != nil:
 		reply = s.choose(*c.record)
 	}
-	s.history.requests = append(s.history.requests, c.record)
+	s.history.arrive(c.record)
 	s.running.Add(1)
 	return c, reply
 }
 
-func (c *call) log(reply Reply) {
-	var status int
+// finish logs the request. Where the history has a limit, it forgets of a stranger's all
+// but time, status and reason.
+func (c *call) finish(reply Reply) {
+	s := c.server
+	var kept Request
 	var logger *slog.Logger
-	c.server.set(func() { status, logger = c.record.Status, c.server.logger })
-	logger.Info("request", "method", c.r.Method, "path", c.r.URL.Path, "status", status,
-		"idempotency_key", c.record.IdempotencyKey, "reply", reply.String())
+	s.set(func() {
+		if s.history.limit > 0 && c.caller == "" {
+			*c.record = Request{Time: c.record.Time, Status: c.record.Status, Reason: c.record.Reason}
+		}
+		s.history.trim() // now that the body is there
+		kept, logger = *c.record, s.logger
+	})
+	attrs := []any{"status", kept.Status}
+	if kept.Method != "" {
+		attrs = []any{"method", kept.Method, "path", kept.Path, "status", kept.Status, "idempotency_key", kept.IdempotencyKey}
+	}
+	if kept.Reason != "" {
+		attrs = append(attrs, "reason", kept.Reason)
+	}
+	logger.Info("request", append(attrs, "reply", reply.String())...)
 }
 
 func (c *call) answer(a response) {

@@ -1,6 +1,9 @@
 package whoptest_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"testing"
 
@@ -53,4 +56,65 @@ func TestReplaysAreMarked(t *testing.T) {
 	assert.True(t, requests[1].Replayed)
 	assert.False(t, requests[2].Replayed, "a mismatch is an answer of its own")
 	assert.Contains(t, requests[2].Reason, "different request")
+}
+
+func TestHistoryLimit(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.SetHistoryLimit(3)
+	send := func(i int) answer {
+		return exchange{body: toCompany, header: keyed(fmt.Sprint("order-", i))}.do(t, server)
+	}
+	keys := func(requests []whoptest.Request) (keys []string) {
+		for _, r := range requests {
+			keys = append(keys, r.IdempotencyKey)
+		}
+		return keys
+	}
+	for i := range 5 {
+		require.Equal(t, 200, send(i).status)
+	}
+	assert.Equal(t, []string{"order-2", "order-3", "order-4"}, keys(server.Requests()))
+	assert.Equal(t, []string{"order-2", "order-3", "order-4"}, keys(server.Queued()))
+
+	assert.Equal(t, "true", send(0).header.Get("Idempotent-Replayed"), "keys outlive requests")
+	assert.Equal(t, []string{"order-3", "order-4", "order-0"}, keys(server.Requests()))
+	assert.Equal(t, []string{"order-2", "order-3", "order-4"}, keys(server.Queued()))
+
+	server.SetHistoryLimit(1)
+	assert.Equal(t, []string{"order-0"}, keys(server.Requests()))
+	assert.Equal(t, []string{"order-4"}, keys(server.Queued()))
+	server.SetHistoryLimit(0)
+	for i := range 5 {
+		send(10 + i)
+	}
+	assert.Len(t, server.Requests(), 6)
+}
+
+func TestHistoryLimitForgetsStrangers(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.SetHistoryLimit(10)
+	var log bytes.Buffer
+	server.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	stranger := keyed("order-1")
+	stranger.Set("Authorization", "Bearer wrong")
+	server.Script(whoptest.Serve(), whoptest.Error(503, "", "Busy"))
+	for _, path := range []string{"/notifications", "/notifications", "/secret"} {
+		exchange{path: path, body: toCompany, header: stranger}.do(t, server)
+	}
+	requests := server.Requests()
+	require.Len(t, requests, 3)
+	for i, want := range []whoptest.Request{
+		{Status: 401, Reason: "Invalid or missing API key"},
+		{Status: 503, Reason: "Busy"},
+		{Status: 404, Reason: "Resource not found"},
+	} {
+		assert.False(t, requests[i].Time.IsZero())
+		want.Time = requests[i].Time
+		assert.Equal(t, want, requests[i])
+	}
+	server.Close()
+	assert.Contains(t, log.String(), `status=401 reason="Invalid or missing API key"`)
+	for _, theirs := range []string{"secret", "order-1", "wrong"} {
+		assert.NotContains(t, log.String(), theirs)
+	}
 }

@@ -6,12 +6,19 @@ import (
 	"time"
 )
 
+// maxKeys bounds what a server with a history limit remembers.
+const maxKeys = 100_000
+
 // idempotencyKeys remembers, for each caller, what came under a key and what was answered.
-type idempotencyKeys map[callersKey]*keyRecord
+type idempotencyKeys struct {
+	records map[callersKey]*keyRecord
+	oldest  []*keyRecord // in the order in which they were claimed
+}
 
 type callersKey struct{ caller, key string }
 
 type keyRecord struct {
+	id          callersKey
 	fingerprint [sha256.Size]byte // of what makes a request the same
 	claimed     time.Time
 	answered    bool // else the first request is still being served
@@ -31,7 +38,7 @@ func fingerprintOf(r *http.Request, body []byte) [sha256.Size]byte {
 // recall returns the answer to a request whose key is taken, nil if the key is free: the
 // first one's answer, or a refusal.
 func (k *idempotencyKeys) recall(id callersKey, fingerprint [sha256.Size]byte, now time.Time, c *contract) *response {
-	known := (*k)[id]
+	known := k.records[id]
 	var answer response
 	switch {
 	case known == nil || now.Sub(known.claimed) >= keyLifetime:
@@ -52,13 +59,21 @@ func (k *idempotencyKeys) recall(id callersKey, fingerprint [sha256.Size]byte, n
 	return &answer
 }
 
-// claim takes a key that is free for a request.
-func (k *idempotencyKeys) claim(id callersKey, fingerprint [sha256.Size]byte, now time.Time) *keyRecord {
-	if *k == nil {
-		*k = idempotencyKeys{}
+// claim takes a key that is free for a request, and forgets the keys that have expired
+// and those beyond limit; 0 is none.
+func (k *idempotencyKeys) claim(id callersKey, fingerprint [sha256.Size]byte, now time.Time, limit int) *keyRecord {
+	if k.records == nil {
+		k.records = map[callersKey]*keyRecord{}
 	}
-	record := &keyRecord{fingerprint: fingerprint, claimed: now}
-	(*k)[id] = record
+	record := &keyRecord{id: id, fingerprint: fingerprint, claimed: now}
+	k.records[id] = record
+	k.oldest = append(k.oldest, record)
+	for limit > 0 && len(k.oldest) > limit || now.Sub(k.oldest[0].claimed) >= keyLifetime {
+		if k.records[k.oldest[0].id] == k.oldest[0] {
+			delete(k.records, k.oldest[0].id)
+		}
+		k.oldest = k.oldest[1:]
+	}
 	return record
 }
 
@@ -87,11 +102,14 @@ func (c *call) claim() (known *response, done func(response)) {
 	s, fingerprint := c.server, fingerprintOf(c.r, c.record.Body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now, limit := s.now(), 0
 	if known := s.keys.recall(c.keyID(), fingerprint, now, c.contract); known != nil {
 		return known, ignore
 	}
-	claimed := s.keys.claim(c.keyID(), fingerprint, now)
+	if s.history.limit > 0 {
+		limit = maxKeys
+	}
+	claimed := s.keys.claim(c.keyID(), fingerprint, now, limit)
 	return nil, func(answer response) {
 		s.set(func() { claimed.answer, claimed.answered = answer, true })
 	}

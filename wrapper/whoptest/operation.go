@@ -44,7 +44,7 @@ func (c *call) serve() (answer response, done func(response)) {
 	if fault := c.checkContent(); fault != nil {
 		return fault.response(c.contract), done
 	}
-	c.server.set(func() { c.server.history.queued = append(c.server.history.queued, c.record) })
+	c.server.set(func() { c.server.history.queue(c.record) })
 	return c.contract.queued(true), done
 }
 

@@ -91,17 +91,20 @@ func TestLogOfRequests(t *testing.T) {
 	server := whoptest.NewServer(t)
 	var log bytes.Buffer
 	server.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
-	server.Script(whoptest.Serve(), whoptest.Truncate())
+	server.Script(whoptest.Serve(), whoptest.Truncate(), whoptest.Serve())
 	exchange{body: toCompany, header: keyed("order-1")}.do(t, server)
 	require.Error(t, readAnswer(newHTTP(t), exchange{body: toCompany}.request(t, server)))
+	exchange{body: `{}`}.do(t, server)
 	server.Close()
 
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	require.Len(t, lines, 2, "a line for each, however it ended")
+	require.Len(t, lines, 3, "a line for each, however it ended")
 	for _, part := range []string{"method=POST", "path=/api/v1/notifications", "status=200", "idempotency_key=order-1"} {
 		assert.Contains(t, lines[0], part)
 	}
+	assert.NotContains(t, lines[0], "reason=")
 	assert.Contains(t, lines[1], "reply=Truncate")
+	assert.Contains(t, lines[2], `status=400 idempotency_key="" reason="Missing required parameter: one of company_id and experience_id."`)
 	assert.NotContains(t, log.String(), server.APIKey())
 }
 

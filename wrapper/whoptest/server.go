@@ -137,11 +137,22 @@ func (s *Server) SetAPIVersion(date string) {
 // beyond. Whop's documented limit is 600; 0, the default, is none.
 func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute = perMinute }) }
 
+// SetHistoryLimit bounds the memory of a server that runs for long. [Server.Requests]
+// and [Server.Queued] each keep the last n, and of these no more than 64 MiB of bodies.
+// Of a request without an accepted key only time, status and reason are kept and logged;
+// of idempotency keys the last 100,000 are known. 0, the default, keeps everything.
+func (s *Server) SetHistoryLimit(n int) {
+	s.set(func() {
+		s.history.limit = max(n, 0)
+		s.history.trim()
+	})
+}
+
 // SetClock replaces time.Now, for keys that expire and limits that recover.
 func (s *Server) SetClock(now func() time.Time) { s.set(func() { s.now = now }) }
 
-// SetLogger logs a line for each request: method, path, status, idempotency key,
-// never the API key.
+// SetLogger logs a line for each request: method, path, status, idempotency key, and the
+// reason of an error; never the API key.
 func (s *Server) SetLogger(l *slog.Logger) { s.set(func() { s.logger = l }) }
 
 func (s *Server) log() *slog.Logger {
@@ -175,15 +186,17 @@ func (s *Server) unused() []Reply {
 	return slices.Clone(s.script)
 }
 
-// Requests returns all requests, in order of arrival.
+// Requests returns all requests, in order of arrival, as far as [Server.SetHistoryLimit]
+// keeps them.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return copies(s.history.requests)
 }
 
-// Queued returns the requests whose notifications Whop would have delivered, in order.
-// A replay is not among them: its notification was queued before.
+// Queued returns the requests whose notifications Whop would have delivered, in order,
+// as far as [Server.SetHistoryLimit] keeps them. A replay is not among them: its
+// notification was queued before.
 func (s *Server) Queued() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
