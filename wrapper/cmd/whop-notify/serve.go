@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,16 +18,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
 // serveFlags are those of the command serve.
 type serveFlags struct {
-	addr      string
-	key       string
-	keyFile   string
-	rateLimit int
-	fail      []int
+	addr       string
+	key        string
+	keyFile    string
+	apiVersion string
+	rateLimit  int
+	fail       []int
+	keep       int
 }
 
 func newServe() *cobra.Command {
@@ -35,8 +39,12 @@ func newServe() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve a local stand-in of Whop's notifications API",
 		Long: `Serve a stand-in of Whop's notifications API, to develop a client in any language
-against. It checks the key, the version date and the body against Whop's specification,
-knows idempotency keys, delivers nothing, and forgets everything when it ends.
+against. It checks the key and the version date, checks the body against Whop's
+specification of that date, knows idempotency keys, delivers nothing, and forgets
+everything when it ends.
+
+Up to the date 2026-07-20 the target is company_id and the answer 200; later versions have
+account_id and 202. A request without the header Api-Version-Date gets --api-version.
 
 The address is printed on standard output once it listens, a line for each request on
 standard error. SIGINT (Ctrl-C) and SIGTERM end it.
@@ -60,8 +68,10 @@ random one that is printed on standard error.`,
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 picks a free one")
 	flags.StringVar(&f.key, "api-key", "", "`KEY` to accept; for a stand-in only, not a real one")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the key to accept")
+	flags.StringVar(&f.apiVersion, "api-version", whop.DefaultAPIVersion, "`DATE` of the contract for requests that name none, as Whop has it for each key")
 	flags.IntVar(&f.rateLimit, "rate-limit", 0, "answer 429 to more than `N` requests in 60 seconds; 0 for no limit")
 	flags.IntSliceVar(&f.fail, "fail", nil, "answer the first requests with these error statuses, `N,...`, as in 503,429")
+	flags.IntVar(&f.keep, "keep", 1000, "keep the last `N` requests in memory")
 	return cmd
 }
 
@@ -94,7 +104,9 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(stderr, "accepting the API key %s\n", key)
 	}
 	server.SetAPIKey(key)
+	server.SetAPIVersion(f.apiVersion)
 	server.SetRateLimit(f.rateLimit)
+	server.SetHistoryLimit(f.keep)
 	server.SetLogger(requestLog(stderr, key))
 	server.Script(replies...)
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable(server.URL()))
@@ -110,6 +122,12 @@ func (f *serveFlags) check() ([]whoptest.Reply, error) {
 	}
 	if f.rateLimit < 0 {
 		return nil, fmt.Errorf("--rate-limit %d is negative", f.rateLimit)
+	}
+	if f.keep < 1 {
+		return nil, fmt.Errorf("--keep %d is under 1", f.keep)
+	}
+	if known := whoptest.APIVersions(); !slices.Contains(known, f.apiVersion) {
+		return nil, fmt.Errorf("--api-version %q is not a version of Whop's API: one of %s", f.apiVersion, strings.Join(known, ", "))
 	}
 	replies := make([]whoptest.Reply, len(f.fail))
 	for i, status := range f.fail {

@@ -120,6 +120,34 @@ func TestServeFailsAsAsked(t *testing.T) {
 	require.Zero(t, p.finish().code)
 }
 
+// The pin is for requests without a date; a date of their own overrides it.
+func TestServePinsAPIVersion(t *testing.T) {
+	for _, pin := range []struct {
+		args   []string
+		body   string
+		status int
+	}{
+		{body: `{"company_id":"biz_1","title":"T","content":"C"}`, status: 200},
+		{args: []string{"--api-version", "2026-09-22-3"}, body: `{"account_id":"biz_1","title":"T","content":"C"}`, status: 202},
+	} {
+		p, base := serve(t, nil, append(pin.args, "--api-key", "local-test-key")...)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/notifications", strings.NewReader(pin.body))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer local-test-key")
+		r.Header.Set("Content-Type", "application/json")
+		transport := &http.Transport{}
+		resp, err := (&http.Client{Transport: transport}).Do(r)
+		require.NoError(t, err)
+		resp.Body.Close()
+		transport.CloseIdleConnections()
+		require.Equal(t, pin.status, resp.StatusCode)
+		_, err = client(t, base, "local-test-key").Send(t.Context(), paid) // names its version
+		require.NoError(t, err)
+		p.signal(syscall.SIGTERM)
+		require.Zero(t, p.finish().code)
+	}
+}
+
 func TestServeRefuses(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -137,6 +165,9 @@ func TestServeRefuses(t *testing.T) {
 		{"--api-key=\x01", 2, "--api-key: the key has a character"},
 		{"--api-key-file=no-such-file", 2, "no such file"},
 		{"--rate-limit=-1", 2, "--rate-limit -1 is negative"},
+		{"--keep=0", 2, "--keep 0 is under 1"},
+		{"--api-version=2026-07-21", 2, `--api-version "2026-07-21" is not a version of Whop's API: one of 2025-01-01, `},
+		{"--api-version=", 2, "--api-version \"\" is not"},
 		{"--fail=200", 2, "200 is not the status of an error"},
 		{"--fail=often", 2, "invalid argument"},
 		{"here", 2, `unexpected argument "here"`},
