@@ -8,7 +8,7 @@ demo: ## send two notifications to a stand-in for Whop, through a 503 and a 429
 
 interop_dir = wrapper/cmd/whop-notify/testdata/interop
 
-interop: ## run Whop's own TypeScript SDK against whop-notify serve: needs node and npm
+interop: ## run Whop's own TypeScript SDKs, and the requests of newer ones, against whop-notify serve: needs node and npm
 	cd $(interop_dir) && npm ci --no-audit --no-fund --ignore-scripts
 	go build -o bin/whop-notify ./wrapper/cmd/whop-notify
 	node $(interop_dir)/interop.mjs bin/whop-notify
