@@ -114,7 +114,6 @@ func (c *call) finish(reply Reply) {
 		if s.history.limit > 0 && c.caller == "" {
 			*c.record = Request{Time: c.record.Time, Status: c.record.Status, Reason: c.record.Reason}
 		}
-		s.history.trim() // now that the body is there
 		kept, logger = *c.record, s.logger
 	})
 	attrs := []any{"status", kept.Status}

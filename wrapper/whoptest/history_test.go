@@ -35,6 +35,7 @@ func TestRequests(t *testing.T) {
 	}
 	assert.Equal(t, `{}`, string(requests[1].Body))
 	assert.Equal(t, "Invalid or missing API key", requests[3].Reason)
+	assert.Equal(t, "Bearer wrong", requests[3].Header.Get("Authorization"))
 	assert.Empty(t, first.Reason)
 	assert.Nil(t, requests[3].Body, "not read")
 

@@ -129,4 +129,8 @@ func TestEnvelopeOfTheVersion(t *testing.T) {
 		key.Set("Idempotency-Key", strings.Repeat("k", 245)+date)
 		assert.Equal(t, 2, exchange{body: toExperience, header: key}.do(t, server).status/100)
 	}
+
+	server.SetAPIVersion("2026-09-25")
+	assert.Empty(t, exchange{body: toExperience, header: dated("latest")}.fails(t, server, 400, "parameter_invalid").Param,
+		"a date that is unknown gets the envelope of the pinned one")
 }
