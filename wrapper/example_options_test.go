@@ -123,7 +123,7 @@ func ExampleWithLogger() {
 		logger.Error("not notified", "send", err)
 	}
 	// Output:
-	// level=WARN msg="whop: attempt failed, will retry" attempt=1 status=429 error="whop: 429 Too Many Requests: Rate limit exceeded. (type too_many_requests, code rate_limited)"
+	// level=WARN msg="whop: attempt failed, will retry" attempt=1 status=429 error="whop: 429 Too Many Requests: Rate limit exceeded. (type too_many_requests, code rate_limit_exceeded)"
 	// level=ERROR msg="not notified" send.outcome=rejected send.attempts=2 send.retryable=false send.retry_after=10ms send.error="whop: 404 Not Found: Company not found (type not_found)" send.response.status=404 send.response.type=not_found send.response.message="Company not found"
 }
 

@@ -53,5 +53,5 @@ func tooManyRequests(wait time.Duration) *apiError {
 }
 
 func rateLimited(message string) *apiError {
-	return &apiError{status: http.StatusTooManyRequests, code: "rate_limited", message: message}
+	return &apiError{status: http.StatusTooManyRequests, code: "rate_limit_exceeded", message: message}
 }

@@ -24,7 +24,7 @@ func readAnswer(client *http.Client, r *http.Request) error {
 	return err
 }
 
-const limited = `{"error":{"type":"too_many_requests","code":"rate_limited","message":"Rate limit exceeded.`
+const limited = `{"error":{"type":"too_many_requests","code":"rate_limit_exceeded","message":"Rate limit exceeded.`
 
 func TestScriptedAnswers(t *testing.T) {
 	for _, test := range []struct {
