@@ -1,12 +1,12 @@
 package wrapper_test
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"io"
 	"math/big"
 	"net"
@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 )
 
 // certificate makes one for 127.0.0.1 that signs itself.
@@ -72,7 +70,7 @@ func newHTTP2Server(t testing.TB, serve ...func(*http2Conn)) *http2Server {
 	}
 	serveConns(t, listener, func(i int, conn net.Conn) {
 		s.conns.Add(1)
-		c := &http2Conn{Conn: conn, server: s, Framer: http2.NewFramer(conn, conn)}
+		c := &http2Conn{Conn: conn, server: s}
 		if c.greet() {
 			serve[min(i, len(serve)-1)](c)
 		}
@@ -84,80 +82,73 @@ func newHTTP2Server(t testing.TB, serve ...func(*http2Conn)) *http2Server {
 // client has gone.
 type http2Conn struct {
 	net.Conn
-	*http2.Framer
 	server *http2Server
 }
 
 func (c *http2Conn) greet() bool {
-	preface := make([]byte, len(http2.ClientPreface))
+	preface := make([]byte, len(http2Preface))
 	_, err := io.ReadFull(c.Conn, preface)
-	return err == nil && c.WriteSettings() == nil
+	return err == nil && c.write(http2Frame{kind: settingsFrame}) == nil
 }
 
 // headers reads until the headers of a request have come, and gives its stream and
 // whether that is all of it.
 func (c *http2Conn) headers() (stream uint32, whole bool) {
-	f := c.next(func(f http2.Frame) bool { return f.Header().Type == http2.FrameHeaders })
-	if f == nil {
-		return 0, false
-	}
-	return f.Header().StreamID, f.(*http2.HeadersFrame).StreamEnded()
+	f, ok := c.next(func(f http2Frame) bool { return f.kind == headersFrame })
+	return f.stream, ok && f.endsStream()
 }
 
 // request reads until a request has come whole; one that is given up on never does.
 func (c *http2Conn) request() (stream uint32) {
-	f := c.next(ended)
-	if f == nil {
-		return 0
+	f, ok := c.next(http2Frame.endsStream)
+	if ok {
+		c.server.arrived.Add(1)
 	}
-	c.server.arrived.Add(1)
-	return f.Header().StreamID
+	return f.stream
 }
 
-// ended reports whether a frame is the last of its stream.
-func ended(f http2.Frame) bool {
-	switch f := f.(type) {
-	case *http2.DataFrame:
-		return f.StreamEnded()
-	case *http2.HeadersFrame:
-		return f.StreamEnded()
-	}
-	return false
-}
-
-// next reads frames, obeying what the protocol asks for, up to one that is wanted.
-func (c *http2Conn) next(wanted func(http2.Frame) bool) http2.Frame {
+// next reads frames, obeying what the protocol asks for, up to one that is wanted. There
+// is none if the client leaves before.
+func (c *http2Conn) next(wanted func(http2Frame) bool) (f http2Frame, ok bool) {
 	for {
-		f, err := c.ReadFrame()
+		f, err := readFrame(c.Conn)
 		if err != nil {
-			return nil
+			return http2Frame{}, false
 		}
-		switch f := f.(type) {
-		case *http2.SettingsFrame:
-			if !f.IsAck() {
-				_ = c.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if !f.IsAck() {
-				_ = c.WritePing(true, f.Data)
+		if f.flags&ackFlag == 0 {
+			switch f.kind {
+			case settingsFrame:
+				_ = c.write(http2Frame{kind: settingsFrame, flags: ackFlag})
+			case pingFrame:
+				_ = c.write(http2Frame{kind: pingFrame, flags: ackFlag, payload: f.payload})
 			}
 		}
 		if wanted(f) {
-			return f
+			return f, true
 		}
 	}
 }
 
+func (c *http2Conn) write(f http2Frame) error { return writeFrame(c.Conn, f) }
+
 // answer says that the notification is queued.
 func (c *http2Conn) answer(stream uint32) {
-	var block bytes.Buffer
-	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
-	_ = c.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
-	_ = c.WriteData(stream, true, []byte(queuedBody))
+	_ = c.write(http2Frame{kind: headersFrame, flags: endHeadersFlag, stream: stream, payload: status200})
+	_ = c.write(http2Frame{kind: dataFrame, flags: endStreamFlag, stream: stream, payload: []byte(queuedBody)})
+}
+
+func (c *http2Conn) reset(stream uint32, code http2Code) {
+	_ = c.write(http2Frame{kind: rstStreamFrame, stream: stream, payload: binary.BigEndian.AppendUint32(nil, uint32(code))})
+}
+
+// goAway names the last stream that the server has processed or may yet process.
+func (c *http2Conn) goAway(last uint32, code http2Code) {
+	payload := binary.BigEndian.AppendUint32(nil, last)
+	_ = c.write(http2Frame{kind: goAwayFrame, payload: binary.BigEndian.AppendUint32(payload, uint32(code))})
 }
 
 // linger keeps the connection until the client leaves it.
-func (c *http2Conn) linger() { c.next(func(http2.Frame) bool { return false }) }
+func (c *http2Conn) linger() { c.next(func(http2Frame) bool { return false }) }
 
 // serveAll answers every request.
 func serveAll(c *http2Conn) {
@@ -171,23 +162,23 @@ func serveAll(c *http2Conn) {
 }
 
 // resetAll resets the stream of every request that has come whole.
-func resetAll(code http2.ErrCode) func(*http2Conn) {
+func resetAll(code http2Code) func(*http2Conn) {
 	return func(c *http2Conn) {
 		for {
 			stream := c.request()
 			if stream == 0 {
 				return
 			}
-			_ = c.WriteRSTStream(stream, code)
+			c.reset(stream, code)
 		}
 	}
 }
 
 // resetFirst resets the stream of the first request, and answers the others.
-func resetFirst(code http2.ErrCode) func(*http2Conn) {
+func resetFirst(code http2Code) func(*http2Conn) {
 	return func(c *http2Conn) {
 		if stream := c.request(); stream != 0 {
-			_ = c.WriteRSTStream(stream, code)
+			c.reset(stream, code)
 		}
 		serveAll(c)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/http2"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
@@ -22,10 +21,10 @@ import (
 // them; here each delivery is an attempt that is paced, counted and decided on.
 func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 	const unprocessed, doubtful = true, false
-	goAway := func(last func(stream uint32) uint32, code http2.ErrCode) func(*http2Conn) {
+	goAway := func(last func(stream uint32) uint32, code http2Code) func(*http2Conn) {
 		return func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
-				_ = c.WriteGoAway(last(stream), code, nil)
+				c.goAway(last(stream), code)
 			}
 			c.linger()
 		}
@@ -36,27 +35,27 @@ func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 		proof bool
 		first func(*http2Conn) // what the first connection does; the next ones serve
 	}{
-		{"REFUSED_STREAM after the whole request", unprocessed, resetFirst(http2.ErrCodeRefusedStream)},
-		{"GOAWAY before the stream", unprocessed, goAway(before, http2.ErrCodeNo)},
-		{"PROTOCOL_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeProtocol)},
-		{"CANCEL after the whole request", doubtful, resetFirst(http2.ErrCodeCancel)},
-		{"INTERNAL_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeInternal)},
-		{"NO_ERROR after the whole request", doubtful, resetFirst(http2.ErrCodeNo)},
-		{"ENHANCE_YOUR_CALM after the whole request", doubtful, resetFirst(http2.ErrCodeEnhanceYourCalm)},
+		{"REFUSED_STREAM after the whole request", unprocessed, resetFirst(codeRefusedStream)},
+		{"GOAWAY before the stream", unprocessed, goAway(before, codeNoError)},
+		{"PROTOCOL_ERROR after the whole request", doubtful, resetFirst(codeProtocolError)},
+		{"CANCEL after the whole request", doubtful, resetFirst(codeCancel)},
+		{"INTERNAL_ERROR after the whole request", doubtful, resetFirst(codeInternalError)},
+		{"NO_ERROR after the whole request", doubtful, resetFirst(codeNoError)},
+		{"ENHANCE_YOUR_CALM after the whole request", doubtful, resetFirst(codeEnhanceYourCalm)},
 		{"connection closed after the whole request", doubtful, func(c *http2Conn) { c.request() }},
 		{"GOAWAY at the stream, then closed", doubtful, func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
-				_ = c.WriteGoAway(stream, http2.ErrCodeNo, nil)
+				c.goAway(stream, codeNoError)
 			}
 		}},
 		{"GOAWAY with an error at the stream, then closed", doubtful, func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
-				_ = c.WriteGoAway(stream, http2.ErrCodeInternal, nil)
+				c.goAway(stream, codeInternalError)
 			}
 		}},
 		{"GOAWAY without saying which, then closed", doubtful, func(c *http2Conn) {
 			c.request()
-			_ = c.WriteGoAway(1<<31-1, http2.ErrCodeNo, nil)
+			c.goAway(1<<31-1, codeNoError)
 		}},
 	} {
 		for _, atMostOnce := range []bool{false, true} {
@@ -89,7 +88,7 @@ func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 // Where no attempt gets through, the outcome is NotSent for refusals and Unknown
 // otherwise, also where the last attempt of all was refused.
 func TestHTTP2Outcomes(t *testing.T) {
-	refuse := resetAll(http2.ErrCodeRefusedStream)
+	refuse := resetAll(codeRefusedStream)
 	for _, test := range []struct {
 		name       string
 		outcome    whop.Outcome
@@ -99,15 +98,15 @@ func TestHTTP2Outcomes(t *testing.T) {
 		{"every stream refused", whop.NotSent, 12, refuse},
 		{"one protocol error, then refused", whop.Unknown, 3, func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
-				_ = c.WriteRSTStream(stream, http2.ErrCodeProtocol)
+				c.reset(stream, codeProtocolError)
 			}
 			refuse(c)
 		}},
-		{"every stream a protocol error", whop.Unknown, 3, resetAll(http2.ErrCodeProtocol)},
+		{"every stream a protocol error", whop.Unknown, 3, resetAll(codeProtocolError)},
 		{"every connection closed", whop.Unknown, 3, func(c *http2Conn) { c.request() }},
 		{"every connection closed by GOAWAY before the stream", whop.NotSent, 12, func(c *http2Conn) {
 			c.request()
-			_ = c.WriteGoAway(0, http2.ErrCodeNo, nil)
+			c.goAway(0, codeNoError)
 			c.linger()
 		}},
 	} {
@@ -139,7 +138,7 @@ func TestHTTP2BodyBrokenOff(t *testing.T) {
 				if stream == 0 {
 					return
 				}
-				_ = c.WriteRSTStream(stream, http2.ErrCodeRefusedStream)
+				c.reset(stream, codeRefusedStream)
 			}
 		}},
 		{"reset", whop.Unknown, func(c *http2Conn) {
@@ -148,7 +147,7 @@ func TestHTTP2BodyBrokenOff(t *testing.T) {
 				if stream == 0 {
 					return
 				}
-				_ = c.WriteRSTStream(stream, http2.ErrCodeInternal)
+				c.reset(stream, codeInternalError)
 			}
 		}},
 	} {
@@ -168,7 +167,7 @@ func TestHTTP2BodyBrokenOff(t *testing.T) {
 func TestHTTP2GracefulGoAway(t *testing.T) {
 	server := newHTTP2Server(t, func(c *http2Conn) {
 		stream := c.request()
-		_ = c.WriteGoAway(stream, http2.ErrCodeNo, nil)
+		c.goAway(stream, codeNoError)
 		c.answer(stream)
 	})
 	client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}),
@@ -183,7 +182,7 @@ func TestHTTP2GracefulGoAway(t *testing.T) {
 
 // The generated client takes the same care.
 func TestHTTP2ThroughAPI(t *testing.T) {
-	server := newHTTP2Server(t, resetFirst(http2.ErrCodeProtocol))
+	server := newHTTP2Server(t, resetFirst(codeProtocolError))
 	p := quick
 	p.AtMostOnce = true
 	client := newClient(t, server.baseURL, whop.WithRetryPolicy(p),
