@@ -1,29 +1,32 @@
 .PHONY: help demo interop test fuzz soak lint lint-workflows vuln generate check-generated importer-build api-diff bench spec-diff spec-update spec-address FORCE
 
+# Each module by itself, as those have it who import it: the workspace of go.work would build
+# all with the highest version that one of them requires. .ci/each runs a command in each.
+export GOWORK := off
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 demo: ## send two notifications to a stand-in for Whop, through a 503 and a 429
-	go run ./wrapper/cmd/whop-notify demo
+	go -C wrapper/cmd/whop-notify run . demo
 
 interop_dir = wrapper/cmd/whop-notify/testdata/interop
 
 interop: ## run Whop's own TypeScript SDKs, and the requests of newer ones, against whop-notify serve: needs node and npm
 	cd $(interop_dir) && npm ci --no-audit --no-fund --ignore-scripts
-	go build -o bin/whop-notify ./wrapper/cmd/whop-notify
+	go -C wrapper/cmd/whop-notify build -o $(CURDIR)/bin/whop-notify .
 	node $(interop_dir)/interop.mjs bin/whop-notify
 
 test: ## run all tests under the race detector
-	go test -race $(TESTFLAGS) ./...
-	cd wrapper/bench && go test -race $(TESTFLAGS) ./...
+	.ci/each go test -race $(TESTFLAGS) ./...
 
 FUZZTIME ?= 10s
 
 fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 	@for package in $$(grep -rl --include '*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-		for name in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		for name in $$(go -C $$package test -list '^Fuzz' . | grep '^Fuzz'); do \
 			echo "$$package $$name"; \
-			go test $$package -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
+			go -C $$package test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; \
 	done
 
@@ -32,24 +35,27 @@ DURATION ?= 5m
 soak: ## the fault suite for longer [DURATION=5m]
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults' -v -count 1 -timeout 0
 
+# Builds a tool of .ci/tools, and prints where it is.
+tool = go -C .ci/tools tool -n
+
 # All of staticcheck, the checks too that it leaves out by default (ST1000, ST1003, ST1016,
-# ST1020 to ST1022): what they ask of comments and names is the style here. But for the
-# package comment that ogen generates there is no exception: a finding is mended, or excused
-# where it stands by //lint:ignore with a reason.
+# ST1020 to ST1022): what they ask of comments and names is the style here. But for what ogen
+# generates there is no exception: a finding is mended, or excused where it stands by
+# //lint:ignore with a reason.
 lint: ## vet, staticcheck, gofumpt, go fix, go mod tidy
-	go vet ./...
-	go tool staticcheck -checks all ./...
-	staticcheck=$$(go tool -n staticcheck) && cd wrapper/bench && \
-		go vet ./... && $$staticcheck -checks all,-ST1000 ./... && go fix -diff ./... && go mod tidy -diff
-	@unformatted=$$(go tool gofumpt -l .); test -z "$$unformatted" || { echo "not formatted, run go tool gofumpt -w:" $$unformatted; exit 1; }
-	go fix -diff ./...
-	go mod tidy -diff
+	.ci/each go vet ./...
+	@staticcheck=$$($(tool) staticcheck) && set -x && \
+		.ci/each sh -c '"$$0" -checks all $$(go list ./... | grep -v /bench/oas$$)' "$$staticcheck"
+	@gofumpt=$$($(tool) gofumpt) && unformatted=$$("$$gofumpt" -l .) && \
+		{ test -z "$$unformatted" || { echo "not formatted, run $$gofumpt -w:" $$unformatted; exit 1; }; }
+	.ci/each go fix -diff ./...
+	.ci/each go mod tidy -diff
 
 lint-workflows: ## check .github/workflows
-	go tool -modfile=.ci/tools/go.mod actionlint
+	@actionlint=$$($(tool) actionlint) && set -x && "$$actionlint"
 
 vuln: ## look for known vulnerabilities that are reachable from here: needs network
-	go tool -modfile=.ci/tools/go.mod govulncheck ./...
+	@govulncheck=$$($(tool) govulncheck) && set -x && .ci/each "$$govulncheck" ./...
 
 generate: ## generate gen/ and gen/current/ from their openapi.yml
 	go generate ./...
@@ -76,7 +82,7 @@ SPEC ?= https://app.stainless.com/api/spec/documented/whopsdk/openapi.documented
 
 # Built first: go run would turn every exit code into 1.
 bin/specsync: FORCE
-	@go build -o $@ ./gen/specsync
+	@go -C gen/specsync build -o $(CURDIR)/$@ .
 
 spec-diff: bin/specsync ## what changed in POST /notifications: 1 drift, 2 cannot tell [SPEC=file or URL]
 	bin/specsync diff '$(SPEC)'

@@ -5,8 +5,8 @@ package whopnotify
 
 import _ "embed"
 
-//go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yml
-//go:generate go tool oapi-codegen -config gen/current/oapi-codegen.yaml gen/current/openapi.yml
+//go:generate env GOWORK=off go tool oapi-codegen -config oapi-codegen.yaml openapi.yml
+//go:generate env GOWORK=off go tool oapi-codegen -config gen/current/oapi-codegen.yaml gen/current/openapi.yml
 
 // Spec is openapi.yml: the vendored specification as Whop published it, byte for byte.
 // Package gen is generated from it.

@@ -1,16 +1,13 @@
 package wrapper_test
 
 import (
-	"archive/zip"
 	"bufio"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,7 +60,11 @@ func maintainer(t *testing.T) *shell {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(tree, name), data, info.Mode()))
 	}
-	s := newShell(t, tree, []string{"GOFLAGS=-buildvcs=false", "SPEC=gen/specsync/testdata/later.json"})
+	s := newShell(t, tree, []string{
+		"GOFLAGS=-buildvcs=false", "GOWORK=", "SPEC=gen/specsync/testdata/later.json",
+		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com",
+	})
+	s.known = []string{"example.com/team/notify", "example.org/renamed"} // this may be a clone that bears the README's name
 	s.script("git init --quiet\ngit add --all\n")
 	return s
 }
@@ -200,55 +201,18 @@ func steadied(text string) string {
 	return downloads.ReplaceAllString(text, "")
 }
 
-// moduleProxy gives a GOPROXY that holds this tree as v0.1.0, so that go install and go get
-// work as they will once it is published. Everything else comes from what has been
+// moduleProxy gives a GOPROXY that holds this tree as v0.1.0, released as it will be, so that
+// go install and go get work as they will then. Everything else comes from what has been
 // downloaded before, or from the usual proxy.
 func moduleProxy(t *testing.T) string {
 	t.Helper()
-	const version = "v0.1.0"
+	clone := maintainer(t)
 	proxy := t.TempDir()
-	versions := filepath.Join(proxy, module, "@v")
-	require.NoError(t, os.MkdirAll(versions, 0o755))
-	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(versions, name), []byte(text), 0o600))
-	}
-	gomod, err := os.ReadFile("../go.mod")
-	require.NoError(t, err)
-	write("list", version+"\n")
-	write(version+".info", `{"Version":"`+version+`"}`)
-	write(version+".mod", string(gomod))
-
-	archive, err := os.Create(filepath.Join(versions, version+".zip"))
-	require.NoError(t, err)
-	defer archive.Close()
-	into := zip.NewWriter(archive)
-	names := files(t)
-	for _, name := range names {
-		if inAnotherModule(name, names) {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join("..", name))
-		require.NoError(t, err)
-		w, err := into.Create(module + "@" + version + "/" + name)
-		require.NoError(t, err)
-		_, err = w.Write(data)
-		require.NoError(t, err)
-	}
-	require.NoError(t, into.Close())
+	clone.script("git commit --quiet --message released\n.ci/release-commit v0.1.0 " + proxy + "\n")
 
 	settings, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE", "GOPROXY").Output()
 	require.NoError(t, err)
 	cache, usual, _ := strings.Cut(strings.TrimSpace(string(settings)), "\n")
 	downloaded := filepath.Join(cache, "cache", "download")
 	return "file://" + filepath.ToSlash(proxy) + ",file://" + filepath.ToSlash(downloaded) + "," + usual
-}
-
-// inAnotherModule reports whether a file is below a go.mod that is not the tree's own.
-func inAnotherModule(name string, names []string) bool {
-	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if slices.Contains(names, dir+"/go.mod") {
-			return true
-		}
-	}
-	return false
 }

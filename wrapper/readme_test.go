@@ -3,7 +3,6 @@ package wrapper_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -46,14 +45,19 @@ func TestREADME(t *testing.T) {
 			require.Fail(t, "no test executes this fence", "under %q, in %q:\n%s", f.heading, f.language, f.text)
 		}
 	}
-	runFragments(t, fragments)
+	user.test(fragments)
 
 	updated := maintainers["When Whop changes its API"]
 	require.Contains(t, updated.read("openapi.yml"), "account_id")
 	require.Contains(t, updated.read("gen/whop.gen.go"), "AccountID")
 	renamed := maintainers["Under another module path"]
-	require.Contains(t, renamed.read("go.mod"), "module example.com/team/notify\n")
-	renamed.script("! git grep -F " + module + "\ngo vet ./gen/...\ntest -z \"$(go tool gofumpt -l .)\"\nmake check-generated\n")
+	require.Contains(t, renamed.read("go.mod"), "module example.org/renamed\n")
+	renamed.script("! git grep -F " + module + `
+go vet ./gen/...
+gofumpt=$(GOWORK=off go -C .ci/tools tool -n gofumpt)
+test -z "$($gofumpt -l .)"
+make check-generated
+`)
 }
 
 const module = "github.com/whopnotify/whopnotify"
@@ -80,7 +84,7 @@ func fencesOf(markdown string) (fences []fence) {
 
 // prelude is what the fragments of the README may take for granted, with a client that
 // sends to a stand-in.
-const prelude = `package readme
+const prelude = `package main
 
 import (
 	"context"
@@ -116,9 +120,10 @@ func test(t *testing.T, run func(ctx context.Context, client *whop.Client, n who
 }
 `
 
-// runFragments makes a test of each fragment, and runs them.
-func runFragments(t *testing.T, fragments []string) {
-	t.Helper()
+// test makes a test of each fragment, and runs them as those of the first program, whose
+// module requires besides what they import.
+func (s *shell) test(fragments []string) {
+	s.t.Helper()
 	var source strings.Builder
 	source.WriteString(prelude)
 	for i, fragment := range fragments {
@@ -132,8 +137,6 @@ func TestFragment%d(t *testing.T) {
 }
 `, i+1, fragment)
 	}
-	file := filepath.Join(t.TempDir(), "readme_test.go")
-	require.NoError(t, os.WriteFile(file, []byte(source.String()), 0o600))
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", file).CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	require.NoError(s.t, os.WriteFile(filepath.Join(s.dir, "readme_test.go"), []byte(source.String()), 0o600))
+	s.script("go get -t .\ngo test -count=1 .\n")
 }

@@ -10,4 +10,4 @@
 // generate its client anew, run go generate here.
 package main
 
-//go:generate go tool ogen -config ogen.yml -target oas -package oas -clean ../../openapi.yml
+//go:generate env GOWORK=off go tool ogen -config ogen.yml -target oas -package oas -clean ../../openapi.yml

@@ -2,6 +2,8 @@ module github.com/whopnotify/whopnotify/wrapper/bench
 
 go 1.26.0
 
+require github.com/whopnotify/whopnotify v0.0.0
+
 replace github.com/whopnotify/whopnotify => ../..
 
 tool (
@@ -16,7 +18,6 @@ require (
 	github.com/hashicorp/go-retryablehttp v0.7.8
 	github.com/ogen-go/ogen v1.24.0
 	github.com/stretchr/testify v1.12.1
-	github.com/whopnotify/whopnotify v0.0.0-00010101000000-000000000000
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da
 )
 
