@@ -35,7 +35,9 @@ func defaultTransport() http.RoundTripper {
 	return sharedTransport()
 }
 
-var sharedTransport = sync.OnceValue(func() *http.Transport {
+var sharedTransport = sync.OnceValue(newTransport)
+
+func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns = maxIdleConns
 	t.MaxIdleConnsPerHost = maxIdleConns
@@ -50,4 +52,4 @@ var sharedTransport = sync.OnceValue(func() *http.Transport {
 		}
 	}
 	return t
-})
+}
