@@ -22,7 +22,7 @@ func without(h http.Header, names ...string) http.Header {
 	return h
 }
 
-func TestReplayIsTheSameToTheByte(t *testing.T) {
+func TestReplay(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		script []whoptest.Reply
@@ -82,7 +82,7 @@ func TestReplayIsTheSameToTheByte(t *testing.T) {
 }
 
 // A refusal before the operation begins says nothing about the key.
-func TestEarlyRefusalsTakeNoKey(t *testing.T) {
+func TestKeyOfEarlyRefusal(t *testing.T) {
 	for name, early := range map[string]exchange{
 		"no such version": {body: toCompany, header: header("Api-Version-Date", "1999-01-01")},
 		"not authorized":  {body: toCompany, header: header("Authorization", "Bearer wrong")},
@@ -103,7 +103,7 @@ func TestEarlyRefusalsTakeNoKey(t *testing.T) {
 	}
 }
 
-func TestAnotherRequestUnderTheSameKey(t *testing.T) {
+func TestMismatch(t *testing.T) {
 	version := func(date string) http.Header {
 		h := keyed("order-1")
 		h.Set("Api-Version-Date", date)
@@ -134,7 +134,7 @@ func TestAnotherRequestUnderTheSameKey(t *testing.T) {
 	}
 }
 
-func TestInProgressWhileTheFirstIsBeingServed(t *testing.T) {
+func TestInProgress(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Stall().AfterQueueing())
 	request := exchange{body: toCompany, header: keyed("order-1")}
@@ -159,7 +159,7 @@ func TestInProgressWhileTheFirstIsBeingServed(t *testing.T) {
 	assert.Len(t, server.Queued(), 2)
 }
 
-func TestKeysBelongToTheCaller(t *testing.T) {
+func TestKeyScope(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.SetAPIKey("first-company")
 	first := exchange{body: toCompany, header: keyed("order-1")}
@@ -175,7 +175,7 @@ func TestKeysBelongToTheCaller(t *testing.T) {
 	assert.Equal(t, "true", first.do(t, server).header.Get("Idempotent-Replayed"))
 }
 
-func TestKeysAreKeptForADay(t *testing.T) {
+func TestKeyLifetime(t *testing.T) {
 	server := whoptest.NewServer(t)
 	now := time.Date(2026, 7, 20, 12, 0, 0, 0, time.UTC)
 	server.SetClock(func() time.Time { return now })
@@ -197,7 +197,7 @@ func TestKeysAreKeptForADay(t *testing.T) {
 	assert.Equal(t, 200, other.do(t, server).status)
 }
 
-func TestKeysOfOddLength(t *testing.T) {
+func TestKeyLength(t *testing.T) {
 	server := whoptest.NewServer(t)
 	found := exchange{body: toCompany, header: keyed(strings.Repeat("k", 256))}.fails(t, server, 400, "parameter_invalid")
 	assert.Equal(t, "Idempotency-Key", found.Param)

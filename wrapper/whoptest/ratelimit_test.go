@@ -10,7 +10,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-func TestDocumentedRateLimit(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	const perMinute = 600
 	server := whoptest.NewServer(t)
 	server.SetRateLimit(perMinute)
@@ -54,7 +54,7 @@ func TestDocumentedRateLimit(t *testing.T) {
 	}
 }
 
-func TestReplaysCountForTheRateLimit(t *testing.T) {
+func TestRateLimitCountsReplays(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.SetRateLimit(2)
 	request := exchange{body: toCompany, header: keyed("order-1")}

@@ -34,7 +34,7 @@ func TestBearerAuthentication(t *testing.T) {
 	assert.Len(t, server.Queued(), 2)
 }
 
-func TestOtherContentTypesAreRefused(t *testing.T) {
+func TestContentTypes(t *testing.T) {
 	server := whoptest.NewServer(t)
 	for contentType, status := range map[string]int{
 		"application/json":                200,

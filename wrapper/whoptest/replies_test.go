@@ -198,7 +198,7 @@ func TestStall(t *testing.T) {
 
 // What is refused in normal service is refused after queueing as well: there was
 // nothing to queue.
-func TestAfterQueueingOfARefusedRequest(t *testing.T) {
+func TestAfterQueueingRefused(t *testing.T) {
 	server := whoptest.NewServer(t)
 	for range 3 {
 		server.Script(whoptest.Reset().AfterQueueing(), whoptest.Truncate(), whoptest.Stall().AfterQueueing())

@@ -17,7 +17,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-func TestScriptIsInOrder(t *testing.T) {
+func TestScriptOrder(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(500, "", "1"), whoptest.Serve())
 	server.Script(whoptest.Error(502, "", "3"))
@@ -30,7 +30,7 @@ func TestScriptIsInOrder(t *testing.T) {
 	assert.Len(t, server.Queued(), 3)
 }
 
-func TestScriptFuncDecidesWhatTheScriptLeavesOpen(t *testing.T) {
+func TestScriptFunc(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(500, "", "scripted"))
 	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
@@ -65,7 +65,7 @@ func (r *recorder) end() {
 	}
 }
 
-func TestUnusedRepliesFailTheTestThatScriptedThem(t *testing.T) {
+func TestUnusedReplies(t *testing.T) {
 	users := &recorder{TB: t}
 	server := whoptest.NewServer(users)
 	server.Script(whoptest.Error(500, "", "used"), whoptest.Truncate(), whoptest.Reset().AfterQueueing())
@@ -87,7 +87,7 @@ func TestUnusedRepliesFailTheTestThatScriptedThem(t *testing.T) {
 	assert.Error(t, err, "closed by the test's clean-up")
 }
 
-func TestLogOfRequests(t *testing.T) {
+func TestLog(t *testing.T) {
 	server := whoptest.NewServer(t)
 	var log bytes.Buffer
 	server.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
@@ -145,13 +145,13 @@ func TestMountedOverHTTP2(t *testing.T) {
 	assert.Equal(t, 200, resp.StatusCode)
 }
 
-func TestStartAtAnAddressThatIsTaken(t *testing.T) {
+func TestStartAddressTaken(t *testing.T) {
 	server := whoptest.NewServer(t)
 	_, err := whoptest.Start(strings.TrimSuffix(strings.TrimPrefix(server.URL(), "http://"), "/api/v1"))
 	require.Error(t, err)
 }
 
-func TestServerIsSafeForConcurrentUse(t *testing.T) {
+func TestConcurrentUse(t *testing.T) {
 	server := whoptest.NewServer(t)
 	var everybody sync.WaitGroup
 	for i := range 8 {

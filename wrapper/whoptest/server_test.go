@@ -9,7 +9,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-func TestServerQueuesWhatTheClientSends(t *testing.T) {
+func TestClient(t *testing.T) {
 	server := whoptest.NewServer(t)
 	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()))
 	require.NoError(t, err)
