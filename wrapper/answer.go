@@ -27,7 +27,7 @@ type answer struct {
 	// Without an answer.
 	arrived   bool // there is no proof that the request did not arrive whole
 	permanent bool // the failure will not pass within seconds
-	returned  bool // the server gave the request back unprocessed
+	returned  bool // the request certainly did not arrive, and another connection may serve
 	timeout   bool
 
 	token string // to be kept out of errors

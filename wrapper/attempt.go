@@ -54,12 +54,12 @@ type exchanger struct {
 	http1     atomic.Bool   // the server speaks it, as far as is known
 }
 
-// resends is how often an attempt sends again what the server gave back unprocessed, as a
-// server does that is about to close an HTTP/2 connection.
+// resends is how often an attempt sends again, over another connection, what certainly did
+// not arrive: servers that are about to close an HTTP/2 connection give requests back.
 const resends = 3
 
-// attempt sends the call and reads the whole answer. Before it sends again what the server
-// gave back, it asks the pace.
+// attempt sends the call and reads the whole answer. Before it sends again within the
+// attempt, it asks the pace.
 func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.Context) error) *answer {
 	start := time.Now()
 	actx, cancel := context.WithTimeout(ctx, x.timeout)
@@ -114,7 +114,7 @@ func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string
 		a.arrived = !seen.cannotHaveArrived(err)
 		a.permanent = permanent(err)
 		a.timeout = timedOut(err)
-		a.returned = !a.arrived && streamRefused(err)
+		a.returned = !a.arrived && seen.lostConnection(err)
 	}
 	err = &url.Error{Op: "Post", URL: req.URL.String(), Err: err}
 	a.failure = fromPeer(x.explain(ctx, actx, err), token)

@@ -150,6 +150,14 @@ func (e *evidence) cannotHaveArrived(err error) bool {
 	return failedBeforeConnection(err) || streamRefused(err)
 }
 
+// lostConnection reports whether a request that cannot have arrived had a connection, which
+// then turned out to be unusable: another one may serve at once.
+func (e *evidence) lostConnection(err error) bool {
+	// The words are those of net/http where it would send again what it knows not to have
+	// been written, and has no GetBody for it; see rewind.
+	return e.gotConn.Load() || err.Error() == "net/http: cannot rewind body after connection loss"
+}
+
 // failedBeforeConnection reports whether the type of err says that there was no
 // connection yet.
 func failedBeforeConnection(err error) bool {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,18 +221,39 @@ func TestHTTP2ContextThatEnds(t *testing.T) {
 	// A cancelled call returns before its stream is written to the end. What it says
 	// was not sent must not arrive afterwards either.
 	t.Run("at any time", func(t *testing.T) {
-		server := newHTTP2Server(t, serveAll)
-		client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}))
+		var mu sync.Mutex
+		arrived := map[string]bool{} // whole, by key
+		server, transport := secureServer(t, true, func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				mu.Lock()
+				arrived[r.Header.Get("Idempotency-Key")] = true
+				mu.Unlock()
+			}
+			_, _ = io.WriteString(w, queuedBody)
+		})
+		client := newClient(t, "https://"+server, whop.WithHTTPClient(&http.Client{Transport: transport}))
+		outcomes := map[string]whop.Outcome{}
 		for i := range 300 {
-			before := server.arrived.Load()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Microsecond)
-			_, err := client.Send(ctx, paid)
+			key := strconv.Itoa(i)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*2*time.Microsecond)
+			_, err := client.Send(ctx, paid.WithIdempotencyKey(key))
 			cancel()
-			_, later := client.Send(t.Context(), paid) // on the same connection, so behind it
-			require.NoError(t, later)
-			if failure, ok := errors.AsType[*whop.SendError](err); ok && failure.Outcome == whop.NotSent {
-				require.Equal(t, before+1, server.arrived.Load(), "%v", failure)
+			if failure, ok := errors.AsType[*whop.SendError](err); ok {
+				outcomes[key] = failure.Outcome
+			}
+			_, err = client.Send(t.Context(), paid)
+			require.NoError(t, err)
+		}
+		transport.CloseIdleConnections()
+		mu.Lock()
+		defer mu.Unlock()
+		notSent := 0
+		for key, outcome := range outcomes {
+			if outcome == whop.NotSent {
+				notSent++
+				assert.False(t, arrived[key], "%s", key)
 			}
 		}
+		assert.NotZero(t, notSent)
 	})
 }

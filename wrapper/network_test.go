@@ -47,6 +47,8 @@ func newNetwork(t *testing.T, server string) *network {
 		var passing sync.WaitGroup
 		for _, way := range [][2]net.Conn{{conn, onward}, {onward, conn}} {
 			passing.Go(func() {
+				defer onward.Close()
+				defer conn.Close()
 				buffer := make([]byte, 32<<10)
 				for {
 					read, err := way[0].Read(buffer)
@@ -60,8 +62,6 @@ func newNetwork(t *testing.T, server string) *network {
 						_, err = way[1].Write(buffer[:read])
 					}
 					if err != nil {
-						conn.Close()
-						onward.Close()
 						return
 					}
 				}
@@ -127,7 +127,7 @@ func TestForgottenHTTP2Connection(t *testing.T) {
 			}
 			sending.Wait()
 			assert.Less(t, time.Duration(first.Load()), 20*time.Second)
-			assert.EqualValues(t, 2, network.opened.Load(), "connections")
+			assert.Greater(t, network.opened.Load(), int32(1), "connections")
 		})
 	}
 }

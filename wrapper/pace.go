@@ -49,7 +49,8 @@ func (p *pace) wait(ctx context.Context) (probe bool, err error) {
 	return probe, nil
 }
 
-func (p *pace) waitForLimiter(ctx context.Context) (err error) {
+func (p *pace) waitForLimiter(ctx context.Context) error {
+	var err error
 	switch limiter := p.limiter.(type) {
 	case nil:
 		return nil
