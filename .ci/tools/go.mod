@@ -4,6 +4,8 @@ module github.com/whopnotify/whopnotify/tools
 
 go 1.26.0
 
+tool github.com/whopnotify/whopnotify/tools/modproxy
+
 tool (
 	github.com/rhysd/actionlint/cmd/actionlint
 	golang.org/x/exp/cmd/apidiff
