@@ -52,12 +52,7 @@ func TestREADME(t *testing.T) {
 	require.Contains(t, updated.read("gen/whop.gen.go"), "AccountID")
 	renamed := maintainers["Under another module path"]
 	require.Contains(t, renamed.read("go.mod"), "module example.org/renamed\n")
-	renamed.script("! git grep -F " + module + `
-go vet ./gen/...
-gofumpt=$(GOWORK=off go -C .ci/tools tool -n gofumpt)
-test -z "$($gofumpt -l .)"
-make check-generated
-`)
+	renamed.script("! git grep -F " + module + "\n") // .ci/test-rename runs checks in such a clone
 }
 
 const module = "github.com/whopnotify/whopnotify"
