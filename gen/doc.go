@@ -9,8 +9,4 @@
 //
 // It changes with the specification, so its names are less steady than those of
 // wrapper. "make generate" writes whop.gen.go.
-//
-// The methods of the body's two variants are As, From and MergeCreateNotificationJSONBody0 for
-// a [CompanyNotification], and the same with 1 for an [ExperienceNotification]. The generator
-// names them by their place in the specification, and no annotation changes that.
 package gen
