@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,14 +20,15 @@ func (c *Client) API() *gen.Client {
 	return &gen.Client{Server: c.server, Client: vendored{c}}
 }
 
-// vendored is Do with the version that package gen is generated from.
+// vendored is Do with a version of the contract that package gen is generated from.
 type vendored struct{ client *Client }
 
 func (v vendored) Do(req *http.Request) (*http.Response, error) {
-	if v.client.contract != vendoredContract && len(req.Header.Values("Api-Version-Date")) == 0 {
-		req.Header.Set("Api-Version-Date", DefaultAPIVersion)
+	version := v.client.version
+	if v.client.contract != vendoredContract {
+		version = DefaultAPIVersion
 	}
-	return v.client.Do(req)
+	return v.client.do(req, version)
 }
 
 // Do sends a request as [Client.Send] does: with the same credentials, headers, pacing,
@@ -40,7 +42,14 @@ func (v vendored) Do(req *http.Request) (*http.Response, error) {
 // validated, and [WithoutBroadcasts] does not hold here. A request to another scheme, host
 // or port than the base URL's is refused, NotSent: it would carry the key there.
 func (c *Client) Do(req *http.Request) (*http.Response, error) {
-	call, err := c.callOf(req)
+	if err := c.usable(context.Background()); err != nil {
+		return nil, &SendError{Outcome: NotSent, Err: err}
+	}
+	return c.do(req, c.version)
+}
+
+func (c *Client) do(req *http.Request, version string) (*http.Response, error) {
+	call, err := c.callOf(req, version)
 	if err != nil {
 		return nil, &SendError{Outcome: NotSent, Err: err}
 	}
@@ -55,7 +64,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 }
 
 // callOf takes a finished request apart, so that it can be sent more than once.
-func (c *Client) callOf(req *http.Request) (*call, error) {
+func (c *Client) callOf(req *http.Request, version string) (*call, error) {
 	if req == nil || req.URL == nil {
 		return nil, errors.New("whop: the request is nil or has no URL")
 	}
@@ -80,7 +89,7 @@ func (c *Client) callOf(req *http.Request) (*call, error) {
 	if template.Header == nil {
 		template.Header = http.Header{}
 	}
-	c.addHeaders(template.Header)
+	c.addHeaders(template.Header, version)
 	call := &call{template: template, body: body}
 	if values := template.Header["Authorization"]; len(values) > 0 {
 		_, token, found := strings.Cut(values[0], " ")

@@ -75,7 +75,7 @@ func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.C
 	}
 	a := x.exchange(ctx, actx, call, token)
 	for range resends {
-		if !a.returned || pace(actx) != nil {
+		if !a.returned || actx.Err() != nil || pace(actx) != nil {
 			break
 		}
 		a = x.exchange(ctx, actx, call, token)

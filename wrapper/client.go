@@ -14,6 +14,7 @@ type Client struct {
 	server   string
 	template *http.Request
 	header   http.Header // of every request
+	version  string      // Api-Version-Date; "": none
 	policy   RetryPolicy
 	contract contract
 
@@ -36,6 +37,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	c := &Client{
 		server:   *cfg.baseURL,
 		policy:   cfg.policy,
+		version:  *cfg.apiVersion,
 		contract: cfg.contract,
 
 		noBroadcasts: cfg.noBroadcasts,
@@ -60,24 +62,24 @@ func NewClient(opts ...Option) (*Client, error) {
 	if t := cfg.httpClient.Timeout; t > 0 {
 		x.timeout = min(x.timeout, t)
 	}
-	if *cfg.apiVersion != "" {
-		c.header["Api-Version-Date"] = []string{*cfg.apiVersion}
-	}
 	c.template, err = c.contract.request(c.server)
 	if err != nil {
 		return nil, fmt.Errorf("whop: %w", err)
 	}
-	c.addHeaders(c.template.Header)
+	c.addHeaders(c.template.Header, c.version)
 	x.http1.Store(c.template.URL.Scheme == "http")
 	return c, nil
 }
 
 // addHeaders adds the headers of every request that are not there yet.
-func (c *Client) addHeaders(h http.Header) {
+func (c *Client) addHeaders(h http.Header, version string) {
 	for name, values := range c.header {
 		if _, set := h[name]; !set {
 			h[name] = values
 		}
+	}
+	if _, set := h["Api-Version-Date"]; !set && version != "" {
+		h["Api-Version-Date"] = []string{version}
 	}
 }
 
