@@ -33,6 +33,9 @@ var possibleReplies = []possibleReply{
 	{3, always(whoptest.RateLimitedAfter(time.Millisecond).Remembered())},
 	{3, always(whoptest.Error(408, "", "Too slow"))},
 	{3, always(whoptest.Error(408, "", "Too slow").Remembered())},
+	{2, always(whoptest.Error(408, "", "Too slow, if passed on").AfterQueueing())},
+	{1, always(whoptest.Raw(303, "text/plain", "").WithHeader("Location", "/done").AfterQueueing())},
+	{2, always(whoptest.Garbage([]byte("HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n")).AfterQueueing())},
 	{2, always(whoptest.Error(429, "", "Slow down").WithHeader("X-Should-Retry", "false"))},
 	{3, always(whoptest.Error(409, inProgress, "Wait"))},
 	{1, always(whoptest.Error(409, "", "Conflict"))},
@@ -128,5 +131,5 @@ func isSecondTime(r whoptest.Request) bool {
 // clear reports whether an answer leaves no doubt that nothing was queued, or was by
 // another request under the same key: AtMostOnce may send again after it.
 func clear(r whoptest.Request) bool {
-	return r.Status >= http.StatusBadRequest && r.Status < http.StatusInternalServerError
+	return r.Status >= http.StatusBadRequest && r.Status < http.StatusInternalServerError && r.Status != http.StatusRequestTimeout
 }
