@@ -291,7 +291,7 @@ func TestErrorTextsAtThreeInTheMorning(t *testing.T) {
 	assert.Regexp(t, `^whop: notification not sent \(3 attempts\): Post "http://127\.0\.0\.1:\d+/notifications": dial tcp 127\.0\.0\.1:\d+: connect: connection refused$`,
 		sendError(t, newClient(t, refused), paid).Error())
 	assert.EqualError(t, sendError(t, newClient(t, refused), paid.OnlyUsers()),
-		"whop: invalid notification: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody")
+		"whop: invalid notification: user_ids: narrows the audience to nobody; leave user_ids out to notify everybody")
 }
 
 func TestErrorsLogAsGroups(t *testing.T) {

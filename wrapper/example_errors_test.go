@@ -110,5 +110,5 @@ func ExampleAPIError() {
 	// the API key lacks the permission notification:create
 	// Whop answered 404 Company not found
 	// Whop took the request and did not queue it
-	// a mistake of the program: whop: invalid notification: company_id: is the id of an experience, "exp_xxxxxxxxxxxxxx"; use ToExperience
+	// a mistake of the program: whop: invalid notification: company_id: is the id of an experience, "exp_xxxxxxxxxxxxxx", not of a company
 }

@@ -80,7 +80,7 @@ func ExampleNotification_OnlyUsers() {
 	}
 	// Output:
 	// <nil>
-	// whop: invalid notification: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody
+	// whop: invalid notification: user_ids: narrows the audience to nobody; leave user_ids out to notify everybody
 }
 
 // A key made from what the notification is about: sent again, also by another process
@@ -120,7 +120,7 @@ func ExampleNotification_UnmarshalJSON() {
 	}
 	// Output:
 	// <nil>
-	// whop: invalid notification: company_id: no target: one of company_id and experience_id is required (ToCompany or ToExperience)
+	// whop: invalid notification: company_id: no target: one of company_id and experience_id is required
 }
 
 // The generated client with parsed responses, over the retries of this one.

@@ -34,11 +34,11 @@ func (n Notification) Validate() error {
 	switch n.target {
 	case company:
 		if required("company_id", n.targetID) && strings.HasPrefix(n.targetID, "exp_") {
-			wrong("company_id", "is the id of an experience, %q; use ToExperience", n.targetID)
+			wrong("company_id", "is the id of an experience, %q, not of a company", n.targetID)
 		}
 	case experience:
 		if required("experience_id", n.targetID) && strings.HasPrefix(n.targetID, "biz_") {
-			wrong("experience_id", "is the id of a company, %q; use ToCompany", n.targetID)
+			wrong("experience_id", "is the id of a company, %q, not of an experience", n.targetID)
 		}
 	default:
 		errs = append(errs, missingTarget())
@@ -54,7 +54,7 @@ func (n Notification) Validate() error {
 	text("icon_user_id", m.IconUserID)
 
 	if n.narrowed && len(n.userIDs) == 0 {
-		wrong("user_ids", "narrows the audience to nobody; leave OnlyUsers out to notify everybody")
+		wrong("user_ids", "narrows the audience to nobody; leave user_ids out to notify everybody")
 	}
 	for i, id := range n.userIDs {
 		if strings.TrimSpace(id) == "" {
@@ -82,7 +82,7 @@ const maxIdempotencyKey = 255 // bytes
 func checkIdempotencyKey(key string) error {
 	switch {
 	case key == "":
-		return errors.New("is empty; leave WithIdempotencyKey out for a random one")
+		return errors.New("is empty; leave it out for a random one")
 	case len(key) > maxIdempotencyKey:
 		return fmt.Errorf("has %d bytes, over the %d that Whop takes", len(key), maxIdempotencyKey)
 	case key != strings.TrimSpace(key):
@@ -92,7 +92,7 @@ func checkIdempotencyKey(key string) error {
 }
 
 func missingTarget() *ValidationError {
-	return &ValidationError{Field: "company_id", Reason: "no target: one of company_id and experience_id is required (ToCompany or ToExperience)"}
+	return &ValidationError{Field: "company_id", Reason: "no target: one of company_id and experience_id is required"}
 }
 
 func twoTargets() *ValidationError {

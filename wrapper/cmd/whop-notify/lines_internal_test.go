@@ -72,7 +72,7 @@ func TestCheckNamesEveryBadLine(t *testing.T) {
 		"line 5: not valid JSON",
 		"line 6: idempotency_key: is that of line 1",
 		"line 8: idempotency_key: must be a string",
-		"line 9: user_ids: narrows the audience to nobody; leave OnlyUsers out to notify everybody",
+		"line 9: user_ids: narrows the audience to nobody; leave user_ids out to notify everybody",
 	}, "\n"))
 
 	_, err = check(strings.NewReader(strings.Repeat("x\n", 1000)))
