@@ -7,14 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"sync"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
@@ -68,17 +63,6 @@ JSON, and a line with the sums after them.`,
 	return cmd
 }
 
-// fileArgument wants the name of one file.
-func fileArgument(_ *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return usageError(errors.New("no file given; - is standard input"), "")
-	case len(args) > 1:
-		return usageError(fmt.Errorf("one file at a time, not also %q", args[1]), "")
-	}
-	return nil
-}
-
 func (f *batchFlags) run(cmd *cobra.Command, file string) error {
 	if f.state == "" && file == "-" {
 		return usageError(errors.New("--state DIR is required with standard input"), "")
@@ -96,9 +80,8 @@ func (f *batchFlags) run(cmd *cobra.Command, file string) error {
 	if err != nil {
 		return usageError(err, "")
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signalContext(cmd)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process whatever it does
 
 	q, closeQueue, err := openState(ctx, f.state, queue.WithLogger(f.logger(cmd)))
 	if err != nil {
@@ -156,126 +139,6 @@ func (f *batchFlags) logger(cmd *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// runAgain is the advice where a batch ends before it is done.
-const runAgain = "Nothing is lost: run the same command again."
-
-// batch is one run of a batch.
-type batch struct {
-	state       *batchState
-	input       string // the file to queue
-	queue       *queue.Queue
-	client      *whop.Client
-	concurrency int
-	stderr      io.Writer
-	stats       queue.Stats // at the end
-	interrupted bool
-}
-
-// run queues what is not queued yet and sends at the same time, until all is done.
-func (b *batch) run(ctx context.Context) error {
-	working, stop := context.WithCancel(ctx)
-	defer stop()
-	var (
-		parts     sync.WaitGroup
-		queueErr  error
-		workErr   error
-		allQueued = make(chan struct{})
-	)
-	parts.Go(func() {
-		if queueErr = b.enqueueRest(working); queueErr != nil {
-			stop()
-			return
-		}
-		close(allQueued)
-	})
-	parts.Go(func() {
-		workErr = b.queue.Work(working, b.client, b.concurrency)
-		stop()
-	})
-	watchErr := b.watch(working, allQueued)
-	stop()
-	parts.Wait()
-	b.interrupted = ctx.Err() != nil
-	switch {
-	case errors.Is(queueErr, errChanged):
-		return &exitError{code: exitNot, err: queueErr, hint: "What it held before is being sent. Restore it, and run the same command again."}
-	case queueErr != nil && !b.interrupted && workErr == nil:
-		return &exitError{code: exitNot, err: queueErr, hint: runAgain}
-	case errors.Is(workErr, whop.ErrUnauthorized), errors.Is(workErr, whop.ErrRedirect):
-		return &exitError{code: exitNot, err: workErr, hint: "Nothing is lost: correct the key or the base URL, and run the same command again."}
-	case workErr != nil && !b.interrupted:
-		return &exitError{code: exitNot, err: workErr, hint: runAgain}
-	case watchErr != nil && !b.interrupted:
-		return &exitError{code: exitNot, err: watchErr, hint: runAgain}
-	}
-	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	var err error
-	if b.stats, err = b.queue.Stats(counting); err != nil {
-		return &exitError{code: exitNot, err: err, hint: runAgain}
-	}
-	return nil
-}
-
-// enqueueRest queues the lines behind the last one that is queued.
-func (b *batch) enqueueRest(ctx context.Context) error {
-	if b.state.Queued {
-		return nil
-	}
-	position, err := b.queue.Position(ctx)
-	if err != nil {
-		return err
-	}
-	in, err := os.Open(b.input)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	err = pass(in, b.state.manifest, b.state.Run, func(number int, n whop.Notification) error {
-		if uint64(number) <= position {
-			return nil
-		}
-		_, err := b.queue.EnqueueAt(ctx, n, uint64(number))
-		return err
-	})
-	if err == nil {
-		err = b.queue.Sync(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	return b.state.finishQueueing()
-}
-
-// watch shows the progress until nothing is left, or ctx ends.
-func (b *batch) watch(ctx context.Context, allQueued <-chan struct{}) error {
-	show := newProgress(b.stderr, b.state.Notifications)
-	defer show.close()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(progressInterval):
-		}
-		stats, err := b.queue.Stats(ctx)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-		show.update(stats)
-		select {
-		case <-allQueued:
-		default:
-			continue
-		}
-		if stats.Waiting == 0 && stats.InFlight == 0 {
-			return nil
-		}
-	}
-}
-
 // sum prints what became of the batch.
 func (f *batchFlags) sum(cmd *cobra.Command, b *batch) error {
 	s := summary{Notifications: b.state.Notifications, Queued: b.stats.Sent, Done: !b.interrupted}
@@ -309,56 +172,4 @@ func (f *batchFlags) sum(cmd *cobra.Command, b *batch) error {
 
 func (b *batch) whereDead() string {
 	return "See which, and why: whop-notify dead list --state " + b.state.dir
-}
-
-// counted is "1 notification", "2 notifications".
-func counted(n int) string {
-	if n == 1 {
-		return "1 notification"
-	}
-	return fmt.Sprintf("%d notifications", n)
-}
-
-// summary is what became of a batch.
-type summary struct {
-	Notifications int  `json:"notifications"`
-	Queued        int  `json:"queued"`
-	Rejected      int  `json:"rejected"`
-	NotSent       int  `json:"not_sent"`
-	Unknown       int  `json:"unknown"`
-	ToGo          int  `json:"to_go"`
-	Done          bool `json:"done"`
-}
-
-func (s *summary) count(o whop.Outcome) {
-	switch o {
-	case whop.Rejected:
-		s.Rejected++
-	case whop.NotSent:
-		s.NotSent++
-	default:
-		s.Unknown++
-	}
-}
-
-func (s *summary) dead() int { return s.Rejected + s.NotSent + s.Unknown }
-
-func (s *summary) text(paint style) []byte {
-	head := paint.good("all queued")
-	switch {
-	case !s.Done:
-		head = paint.odd("interrupted")
-	case s.dead() > 0:
-		head = paint.bad("not all queued")
-	}
-	out := fmt.Appendf(nil, "%s: Whop has taken %d of %s for delivery\n", head, s.Queued, counted(s.Notifications))
-	for _, f := range []struct {
-		name  string
-		count int
-	}{{"rejected", s.Rejected}, {"not sent", s.NotSent}, {"unknown", s.Unknown}, {"to go", s.ToGo}} {
-		if f.count > 0 {
-			out = fmt.Appendf(out, "  %-16s %d\n", f.name, f.count)
-		}
-	}
-	return out
 }

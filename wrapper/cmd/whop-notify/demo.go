@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +22,8 @@ lasts about two seconds.`,
 		Example: `  whop-notify demo`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			ctx, stop := signalContext(cmd)
 			defer stop()
-			context.AfterFunc(ctx, stop)
 			return demo(ctx, cmd.OutOrStdout())
 		},
 	}

@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -62,9 +60,8 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	if len(f.run) > maxRun {
 		return usageError(fmt.Errorf("--run has %d bytes, over %d", len(f.run), maxRun), "")
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signalContext(cmd)
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	in, err := openTwice(file, cmd.InOrStdin())
 	if err != nil {

@@ -43,7 +43,9 @@ func sendExit(err *whop.SendError, ownKey bool) error {
 	case err.Outcome == whop.Unknown:
 		code = exitUnknown
 	}
-	return &exitError{code: code, err: err, hint: whatNext(err, ownKey)}
+	shown := *err
+	shown.Err = causeOf(err)
+	return &exitError{code: code, err: &shown, hint: whatNext(err, ownKey)}
 }
 
 // report prints an error and gives the exit code. Errors without a code are cobra's,

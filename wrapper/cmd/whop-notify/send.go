@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -83,33 +81,6 @@ apply is left out. Wrong usage (exit code 2) gives no result.`,
 	return cmd
 }
 
-// completeFlags keeps the shell from offering file names where none belong.
-func completeFlags(cmd *cobra.Command) {
-	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
-		complete := cobra.NoFileCompletions
-		switch flag.Name {
-		case "api-key-file", "state", "nats-creds", "nats-ca", "nats-cert", "nats-key":
-			return
-		case "output":
-			complete = cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
-		case "base-url":
-			complete = cobra.FixedCompletions([]string{whop.DefaultBaseURL, whop.SandboxBaseURL}, cobra.ShellCompDirectiveNoFileComp)
-		}
-		if err := cmd.RegisterFlagCompletionFunc(flag.Name, complete); err != nil {
-			panic(err) // the flag exists
-		}
-	})
-}
-
-// noArguments says what an argument that belongs to no flag usually is.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return usageError(fmt.Errorf("unexpected argument %q", args[0]),
-		"Put a text with spaces in quotes, and repeat --user for each id.")
-}
-
 func (f *sendFlags) run(cmd *cobra.Command) error {
 	n, err := f.notification(cmd.Flags())
 	if err != nil {
@@ -134,9 +105,8 @@ func (f *sendFlags) run(cmd *cobra.Command) error {
 		return usageError(err, "")
 	}
 
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signalContext(cmd)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process whatever it does
 	if f.client.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, f.client.timeout, fmt.Errorf("the --timeout of %v is over", f.client.timeout))
@@ -159,6 +129,10 @@ func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error
 	switch toCompany, toExperience := flags.Changed("company"), flags.Changed("experience"); {
 	case toCompany && toExperience:
 		return n, errors.New("--company and --experience exclude each other: a notification has one target; to notify both, run the command once for each")
+	case toCompany && strings.HasPrefix(f.company, "exp_"):
+		return n, fmt.Errorf("--company is the id of an experience, %q; use --experience", f.company)
+	case toExperience && strings.HasPrefix(f.experience, "biz_"):
+		return n, fmt.Errorf("--experience is the id of a company, %q; use --company", f.experience)
 	case toCompany:
 		n = whop.ToCompany(f.company, f.message)
 	case toExperience:

@@ -9,10 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,7 +86,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return usageError(err, "")
 	}
 
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signalContext(cmd)
 	defer stop()
 	server, err := whoptest.Start(f.addr)
 	if _, wrong := errors.AsType[*net.AddrError](err); wrong {

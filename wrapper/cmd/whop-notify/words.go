@@ -4,96 +4,75 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
-	"unicode"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// fromGo turns the package's names, which its errors give as advice to programmers,
-// into those of the command.
-var fromGo = strings.NewReplacer(
-	"company_id: ", "--company ",
-	"experience_id: ", "--experience ",
-	"user_ids: ", "--user: ",
-	"title: ", "--title ",
-	"content: ", "--content ",
-	"subtitle: ", "--subtitle ",
-	"rest_path: ", "--rest-path ",
-	"icon_user_id: ", "--icon-user ",
-	"Idempotency-Key: ", "--idempotency-key ",
-	"ToCompany", "--company",
-	"ToExperience", "--experience",
-	"OnlyUsers", "--user",
-	"WithIdempotencyKey", "--idempotency-key",
-	"give them with WithAPIKey or WithTokenSource", "the key belongs in WHOP_API_KEY or --api-key-file",
-	"WithAPIKey: API key", "--api-key-file: the key",
-	"WithBaseURL: the base URL", "--base-url",
-	"WHOP_BASE_URL: the base URL", "WHOP_BASE_URL",
-	"WithInsecureHTTP", "--insecure-http",
-	"WithAPIVersion: the date", "--api-version",
-	"WHOP_API_VERSION: the date", "WHOP_API_VERSION",
-	" of RetryPolicy.MaxRetryAfter", " that this command waits at most",
-)
+// flagOf says what a user of the command line knows an option of the package, or a field of
+// a notification, by.
+var flagOf = map[string]string{
+	"WithAPIKey":       "--api-key-file:",
+	"WithAPIVersion":   "--api-version",
+	"WithBaseURL":      "--base-url",
+	"WithInsecureHTTP": "--insecure-http",
+	"WHOP_API_KEY":     "WHOP_API_KEY:",
 
-// inTermsOfFlags is the text of an error as the user of a command line knows things.
-// Only errors that the package makes about its own input are put into other words,
-// never what a server said.
+	"company_id":      "--company",
+	"experience_id":   "--experience",
+	"user_ids":        "--user:",
+	"title":           "--title",
+	"content":         "--content",
+	"subtitle":        "--subtitle",
+	"rest_path":       "--rest-path",
+	"icon_user_id":    "--icon-user",
+	"Idempotency-Key": "--idempotency-key",
+}
+
+// inTermsOfFlags is the text of an error as the user of a command line knows things. What
+// a server said is not changed, nor what is wrong with a line of a file, which has the
+// names of the API.
 func inTermsOfFlags(err error) string {
-	text := err.Error()
-	_, answered := errors.AsType[*whop.APIError](err)
-	_, ofLine := errors.AsType[*lineError](err) // which has the names of the API
-	if !answered && !ofLine {
-		text = fromGo.Replace(text)
+	text := strings.TrimPrefix(err.Error(), "whop: ")
+	if mistakes := mistakesIn(err); len(mistakes) > 0 {
+		text = strings.Join(mistakes, "\n")
 	}
-	return printable(strings.ReplaceAll(strings.TrimPrefix(text, "whop: "), "\nwhop: ", "\n"))
+	return printable(text)
 }
 
-// printable keeps what came from elsewhere from steering a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) {
-			return ' '
+// mistakesIn finds what the user got wrong, each with the flag to blame.
+func mistakesIn(err error) []string {
+	switch e := err.(type) {
+	case *lineError, *whop.APIError, *whop.SendError:
+		return nil
+	case *whop.OptionError:
+		return []string{blame(e.Option, e.Reason)}
+	case *whop.ValidationError:
+		return []string{blame(e.Field, e.Reason)}
+	case interface{ Unwrap() error }:
+		return mistakesIn(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []string
+		for _, err := range e.Unwrap() {
+			all = append(all, mistakesIn(err)...)
 		}
-		return r
-	}, s)
+		return all
+	}
+	return nil
 }
 
-// whatNext is what to do after a send failed. Whop repeats a refusal to whoever comes
-// with the same key, which matters where the key is not a random one of that send.
-func whatNext(e *whop.SendError, ownKey bool) string {
-	advice := whatNextForAnyKey(e)
-	remembered := e.Outcome == whop.Rejected && !e.Retryable() && !errors.Is(e, whop.ErrUnauthorized) &&
-		!errors.Is(e, whop.ErrRedirect) && !errors.Is(e, whop.ErrIdempotencyMismatch)
-	if ownKey && remembered {
-		advice += "\nWhop repeats this answer to the same key for 24 hours: give another --idempotency-key then."
+func blame(name, reason string) string {
+	if flag, ok := flagOf[name]; ok {
+		name = flag
 	}
-	return advice
+	return strings.TrimSpace(fmt.Sprintf("%s %s", name, reason))
 }
 
-func whatNextForAnyKey(e *whop.SendError) string {
-	switch {
-	case e.Outcome == whop.Unknown:
-		return "Whether it goes out is unknown. To make sure of it, and notify nobody twice, run the same command\n" +
-			"again within 24 hours with: --idempotency-key " + e.IdempotencyKey
-	case errors.Is(e, whop.ErrUnauthorized):
-		return "Nothing was queued. Check the key in WHOP_API_KEY or --api-key-file; a key of the sandbox needs\n" +
-			"--base-url " + whop.SandboxBaseURL
-	case errors.Is(e, whop.ErrForbidden):
-		return "Nothing was queued. The key needs the permission notification:create, and access to the target."
-	case errors.Is(e, whop.ErrNotFound):
-		return "Nothing was queued. Check the id of the target, and the base URL if you changed it."
-	case errors.Is(e, whop.ErrRedirect):
-		return "Nothing was queued. Redirects are not followed: correct WHOP_BASE_URL or --base-url."
-	case errors.Is(e, whop.ErrIdempotencyMismatch):
-		return "Nothing was queued. Within the last 24 hours this key was used for another request: give a new\n" +
-			"--idempotency-key, or none for a random one."
-	case errors.Is(e, whop.ErrRateLimited) && e.RetryAfter > 0 && e.Retryable():
-		return fmt.Sprintf("Nothing was queued. Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
-	case errors.Is(e, whop.ErrRateLimited) && !e.Retryable():
-		return "Nothing was queued."
-	case e.Retryable():
-		return "Nothing was queued. It is safe to run the same command again."
+// causeOf is what kept a send from success. Where a server asked for a longer wait than the
+// command allows, the package names its own setting.
+func causeOf(e *whop.SendError) error {
+	answer, ok := errors.AsType[*whop.APIError](e.Err)
+	if !ok || e.RetryAfter <= maxRetryAfter {
+		return e.Err
 	}
-	return "Nothing was queued. The same request would be refused again: change it first."
+	return fmt.Errorf("%w; no retry: the wait is over the %v that this command waits at most", answer, maxRetryAfter)
 }

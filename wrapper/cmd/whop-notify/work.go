@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,9 +94,8 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags) error {
 	if _, err := f.client.newClient(cmd.Flags(), nil); err != nil {
 		return usageError(err, "")
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signalContext(cmd)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process whatever it does
 
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 	q, closeQueue, err := server.open(ctx, logger, queue.WithLogger(logger))

@@ -3,10 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -41,6 +37,9 @@ func (f *clientFlags) registerOnce(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.atMostOnce, "at-most-once", false, "never try again after an attempt that may have been queued")
 }
 
+// maxRetryAfter is the longest wait a server may ask for; over it, a send ends at once.
+const maxRetryAfter = time.Minute
+
 // check refuses numbers that the package would take for its defaults.
 func (f *clientFlags) check() error {
 	switch {
@@ -59,7 +58,7 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 	opts := []whop.Option{
 		whop.WithUserAgent("whop-notify/" + version()),
 		whop.WithAttemptTimeout(f.attemptTimeout),
-		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: f.maxAttempts, AtMostOnce: f.atMostOnce}),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: f.maxAttempts, MaxRetryAfter: maxRetryAfter, AtMostOnce: f.atMostOnce}),
 	}
 	if f.insecureHTTP {
 		opts = append(opts, whop.WithInsecureHTTP())
@@ -94,40 +93,4 @@ func (f *clientFlags) newClient(flags *pflag.FlagSet, limiter whop.Limiter) (*wh
 		return nil, err
 	}
 	return whop.NewClient(append(opts, whop.WithLimiter(limiter))...)
-}
-
-// hasKey reports whether there is a key to send with.
-func hasKey(flags *pflag.FlagSet) bool {
-	return flags.Changed("api-key-file") || os.Getenv("WHOP_API_KEY") != ""
-}
-
-const maxKeyFile = 64 << 10 // bytes
-
-// readKey reads a key from a file, without the newline at its end. No error names the
-// file: somebody may have given the key itself.
-func readKey(name string) (string, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", keyFileError(err)
-	}
-	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err != nil {
-		return "", keyFileError(err)
-	}
-	if len(content) > maxKeyFile {
-		return "", errors.New("--api-key-file: the file is too large to be a key")
-	}
-	key := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if key == "" {
-		return "", errors.New("--api-key-file: the file is empty")
-	}
-	return key, nil
-}
-
-func keyFileError(err error) error {
-	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		err = path.Err
-	}
-	return fmt.Errorf("--api-key-file takes the name of a file that holds the key: %w", err)
 }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) error {
+	id, err := deadID(args[0])
+	if err != nil {
+		return err
+	}
+	letter, err := q.DeadLetter(cmd.Context(), id)
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	r := deadLine(letter)
+	if f.output == jsonFormat {
+		writeResult(cmd, line(r))
+		return nil
+	}
+	var out bytes.Buffer
+	number, first := "", ""
+	if r.Line > 0 {
+		number = strconv.FormatUint(r.Line, 10)
+	}
+	if !r.FirstAttempt.IsZero() {
+		first = r.FirstAttempt.Format(time.RFC3339)
+	}
+	for _, field := range []struct{ name, value string }{
+		{"id", strconv.FormatUint(r.ID, 10)},
+		{"line", number},
+		{"outcome", r.Outcome},
+		{"reason", r.Reason},
+		{"idempotency key", r.IdempotencyKey},
+		{"deliveries", strconv.Itoa(r.Deliveries)},
+		{"enqueued", r.EnqueuedAt.Format(time.RFC3339)},
+		{"first attempt", first},
+		{"died", r.DiedAt.Format(time.RFC3339)},
+		{"notification", string(letter.Body)},
+	} {
+		if field.value != "" {
+			fmt.Fprintf(&out, "%-16s %s\n", field.name, oneLine(field.value))
+		}
+	}
+	writeResult(cmd, out.Bytes())
+	return nil
+}
+
+// deadResult is a dead letter, as --output json shows it.
+type deadResult struct {
+	ID             uint64          `json:"id"`
+	Line           uint64          `json:"line,omitempty"` // of the file of a batch
+	Outcome        string          `json:"outcome"`
+	IdempotencyKey string          `json:"idempotency_key"`
+	Reason         string          `json:"reason"`
+	Deliveries     int             `json:"deliveries"`
+	EnqueuedAt     time.Time       `json:"enqueued_at"`
+	DiedAt         time.Time       `json:"died_at"`
+	FirstAttempt   time.Time       `json:"first_attempt,omitzero"`
+	Notification   json.RawMessage `json:"notification,omitempty"`
+	Body           string          `json:"body,omitempty"` // where it is no notification
+}
+
+func deadLine(d queue.DeadLetter) deadResult {
+	r := deadResult{
+		ID: d.ID, Line: d.Position, Outcome: d.Outcome.String(), IdempotencyKey: d.IdempotencyKey,
+		Reason: d.Reason, Deliveries: d.Deliveries, EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, FirstAttempt: d.FirstAttempt,
+	}
+	if json.Valid(d.Body) && utf8.Valid(d.Body) {
+		r.Notification = d.Body
+	} else {
+		r.Body = string(d.Body)
+	}
+	return r
+}
