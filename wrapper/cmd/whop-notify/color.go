@@ -10,16 +10,7 @@ type style struct{ colours bool }
 
 // styleOf has colours for a terminal that wants them (no-color.org).
 func styleOf(w io.Writer) style {
-	return style{isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
-}
-
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return style{canMove(w) && os.Getenv("NO_COLOR") == ""}
 }
 
 func (s style) good(text string) string { return s.paint("32", text) }

@@ -81,7 +81,7 @@ func (f *sendFlags) showRequest(cmd *cobra.Command, n whop.Notification, opts []
 	}
 
 	if _, err := cmd.OutOrStdout().Write(transport.seen.in(f.output)); err != nil {
-		return &exitError{code: exitNot, err: fmt.Errorf("the request could not be written: %w", err)}
+		return err
 	}
 	note := "dry run: nothing was sent"
 	if f.key == "" {

@@ -4,25 +4,33 @@
 // It reads the environment variables that the package reads: WHOP_API_KEY,
 // WHOP_BASE_URL and WHOP_API_VERSION. Results go to standard output, everything else to
 // standard error. It exits with 0 if all was queued, 1 if some was not, 2 on wrong usage
-// or input, and 3 if it is unknown whether something was queued.
+// or input, 3 if it is unknown whether something was queued, and 70 on a fault of its own.
 package main
 
 import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that is gone is an error of writing, not the end
+	defer exitOnPanic(os.Stderr)
+	crashByAbort()
+	exitOnQuit()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the whole program: it gives the exit code.
+// run is the whole program: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+	out := &output{Writer: stdout}
+	root := newRoot(out, stderr)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil || isUnwritten(err) {
+		err = out.failure()
+	}
 	return report(stderr, cmd, err)
 }

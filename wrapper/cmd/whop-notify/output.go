@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os/signal"
+	"io"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,13 +31,57 @@ func (f *format) Set(s string) error {
 	return errors.New("must be text or json")
 }
 
-// writeResult writes to standard output, and to standard error what cannot be.
+// output is standard output. It remembers that something could not be written, since much
+// of what cobra prints is printed without a look at the error.
+type output struct {
+	io.Writer
+	err     error
+	excused bool // the exit code is about notifications, and the failure was told
+}
+
+// unwritten is an error of standard output.
+type unwritten struct{ err error }
+
+func (e *unwritten) Error() string { return "standard output could not be written: " + e.err.Error() }
+func (e *unwritten) Unwrap() error { return e.err }
+
+func isUnwritten(err error) bool {
+	_, ok := errors.AsType[*unwritten](err)
+	return ok
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.Writer.Write(p)
+	if err != nil {
+		o.err = &unwritten{err}
+	}
+	return n, o.err
+}
+
+// failure is what to end with where nothing else failed. A reader that has seen enough, as
+// head does, is none.
+func (o *output) failure() error {
+	if o.err == nil || o.excused || errors.Is(o.err, syscall.EPIPE) {
+		return nil
+	}
+	return &exitError{code: exitNot, err: o.err}
+}
+
+// writeResult writes what became of notifications to standard output, and to standard
+// error what cannot be. That it cannot changes nothing about what became of them, nor
+// about the exit code.
 func writeResult(cmd *cobra.Command, texts ...[]byte) {
-	signal.Ignore(syscall.SIGPIPE) // a reader that is gone gives an error too
+	out := cmd.OutOrStdout()
 	for _, text := range texts {
-		if _, err := cmd.OutOrStdout().Write(text); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", err, text)
+		if _, err := out.Write(text); err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", errors.Unwrap(err), text)
 		}
+	}
+	if o, ok := out.(*output); ok {
+		o.excused = true
 	}
 }
 

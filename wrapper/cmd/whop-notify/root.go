@@ -2,12 +2,13 @@ package main
 
 import (
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 )
 
 // newRoot makes the tree of commands.
-func newRoot() *cobra.Command {
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "whop-notify",
 		Short: "Send Whop push notifications",
@@ -22,7 +23,8 @@ Exit codes:
   0  all was queued
   1  some was not queued, and that is certain
   2  wrong usage or input: nothing was tried
-  3  unknown: it may have been queued`,
+  3  unknown: it may have been queued
+  70 a fault of this program`,
 		Example: `  # See it work, without a key and without network
   whop-notify demo
 
@@ -33,13 +35,15 @@ Exit codes:
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError(errors.New("no command given"), "")
+			return errors.Join(cmd.Help(), usageError(errors.New("no command given"), ""))
 		},
 	}
+	root.SetOut(stdout) // before cobra makes its own commands, which keep it
+	root.SetErr(stderr)
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err, hintOnFlag(err)) })
-	root.AddCommand(newSend(), newBatch(), newEnqueue(), newWork(), newDead(), newServe(), newDemo())
+	root.AddCommand(newSend(), newBatch(), newEnqueue(), newWork(), newDead(), newServe(), newDemo(), newVersion())
 	strict(root)
 	return root
 }

@@ -23,11 +23,21 @@ func TestHelpListsTheExitCodes(t *testing.T) {
 	require.Contains(t, execute(t, nil, "--help").stdout, "3  unknown")
 }
 
+// A script whose variable is empty must not take help for success.
+func TestWithoutACommandItShowsItsHelp(t *testing.T) {
+	f := execute(t, nil)
+	require.Equal(t, 2, f.code)
+	require.Equal(t, execute(t, nil, "--help").stdout, f.stdout)
+	require.Contains(t, f.stderr, "no command given")
+}
+
 func TestVersionNamesTheModulesAndGos(t *testing.T) {
-	f := execute(t, nil, "--version")
-	require.Zero(t, f.code)
-	require.Regexp(t, `^whop-notify (devel|v\d\S+) \(go1\.\S+ \w+/\w+\)\n$`, f.stdout)
-	require.Empty(t, f.stderr)
+	for _, arg := range []string{"--version", "version"} {
+		f := execute(t, nil, arg)
+		require.Zero(t, f.code)
+		require.Regexp(t, `^whop-notify (devel|v\d\S+) \(go1\.\S+ \w+/\w+\)\n$`, f.stdout)
+		require.Empty(t, f.stderr)
+	}
 }
 
 func TestCompletionForEachShell(t *testing.T) {
@@ -45,7 +55,6 @@ func TestWrongCommands(t *testing.T) {
 		args []string
 		says string
 	}{
-		"none":             {nil, "no command given"},
 		"unknown":          {[]string{"broadcast"}, `unknown command "broadcast"`},
 		"nearly":           {[]string{"sned"}, "Did you mean this? send"},
 		"unknown flag":     {[]string{"--nothing"}, "unknown flag: --nothing"},

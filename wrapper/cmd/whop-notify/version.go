@@ -4,7 +4,23 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    `Print the version of the module, of Go, and the platform.`,
+		Example: `  whop-notify version`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
+			return err
+		},
+	}
+}
 
 // versionLine is "whop-notify v1.2.3 (go1.26.8 linux/amd64)".
 func versionLine() string {
