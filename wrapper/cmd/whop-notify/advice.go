@@ -3,46 +3,67 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// whatNext is what to do after a send failed. Whop repeats a refusal to whoever comes
-// with the same key, which matters where the key is not a random one of that send.
+// whatNext is what to do after a send failed. ownKey says that the user chose the
+// idempotency key. Then an earlier send under it may be in doubt, of which this failure
+// says nothing, so it never tells to take another key: only Whop's repeated refusal shows
+// that nothing was queued under the old one.
 func whatNext(e *whop.SendError, ownKey bool) string {
-	advice := whatNextForAnyKey(e)
-	remembered := e.Outcome == whop.Rejected && !e.Retryable() && !errors.Is(e, whop.ErrUnauthorized) &&
-		!errors.Is(e, whop.ErrRedirect) && !errors.Is(e, whop.ErrIdempotencyMismatch)
-	if ownKey && remembered {
-		advice += "\nWhop repeats this answer to the same key for 24 hours: give another --idempotency-key then."
-	}
-	return advice
-}
-
-func whatNextForAnyKey(e *whop.SendError) string {
-	switch {
-	case e.Outcome == whop.Unknown:
+	if e.Outcome == whop.Unknown {
 		return "Whether it goes out is unknown. To make sure of it, and notify nobody twice, run the same command\n" +
 			"again within 24 hours with: --idempotency-key " + e.IdempotencyKey
+	}
+	advice := mend(e)
+	if !ownKey {
+		return "Nothing was queued." + advice
+	}
+	switch {
+	case errors.Is(e, whop.ErrInvalidNotification):
+		return "Nothing was tried."
+	case isReplay(e):
+		return "Nothing was queued under this key, and Whop repeats that answer to it for 24 hours: once the cause is\n" +
+			"mended, give another --idempotency-key."
+	case errors.Is(e, whop.ErrIdempotencyMismatch):
+		return "This run queued nothing. Within the last 24 hours the key was used for a request with another text,\n" +
+			"target or --api-version. If that was this notification, it may have gone out: do not send it again.\n" +
+			"A key must belong to one notification alone."
+	}
+	return "This run queued nothing." + advice + "\nKeep the --idempotency-key: an earlier run under it may have queued the notification."
+}
+
+// mend says how to come further after a failure that is certain.
+func mend(e *whop.SendError) string {
+	switch {
 	case errors.Is(e, whop.ErrUnauthorized):
-		return "Nothing was queued. Check the key in WHOP_API_KEY or --api-key-file; a key of the sandbox needs\n" +
+		return " Check the key in WHOP_API_KEY or --api-key-file; a key of the sandbox needs\n" +
 			"--base-url " + whop.SandboxBaseURL
 	case errors.Is(e, whop.ErrForbidden):
-		return "Nothing was queued. The key needs the permission notification:create, and access to the target."
+		return " The key must be one of an app, with the permission notification:create and access\n" +
+			"to the target."
 	case errors.Is(e, whop.ErrNotFound):
-		return "Nothing was queued. Check the id of the target, and the base URL if you changed it."
+		return " Check the id of the target, and the base URL if you changed it."
 	case errors.Is(e, whop.ErrRedirect):
-		return "Nothing was queued. Redirects are not followed: correct WHOP_BASE_URL or --base-url."
+		return " Redirects are not followed: correct WHOP_BASE_URL or --base-url."
 	case errors.Is(e, whop.ErrIdempotencyMismatch):
-		return "Nothing was queued. Within the last 24 hours this key was used for another request: give a new\n" +
+		return " Within the last 24 hours this key was used for another request: give a new\n" +
 			"--idempotency-key, or none for a random one."
 	case errors.Is(e, whop.ErrRateLimited) && e.RetryAfter > 0 && e.Retryable():
-		return fmt.Sprintf("Nothing was queued. Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
+		return fmt.Sprintf(" Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
 	case errors.Is(e, whop.ErrRateLimited) && !e.Retryable():
-		return "Nothing was queued."
+		return ""
 	case e.Retryable():
-		return "Nothing was queued. It is safe to run the same command again."
+		return " It is safe to run the same command again."
 	}
-	return "Nothing was queued. The same request would be refused again: change it first."
+	return " The same request would be refused again: change it first."
+}
+
+// isReplay reports whether Whop repeated its answer to the first request under the key.
+func isReplay(e *whop.SendError) bool {
+	answer, ok := errors.AsType[*whop.APIError](e)
+	return ok && strings.EqualFold(strings.TrimSpace(answer.Header.Get("Idempotent-Replayed")), "true")
 }

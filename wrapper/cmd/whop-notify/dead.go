@@ -116,7 +116,7 @@ func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
 		err        error
 	)
 	if f.state != "" {
-		if f.server.url != "" {
+		if f.server.urls != "" {
 			return nil, nil, usageError(errors.New("--state and --nats exclude each other"), "")
 		}
 		if state, err := loadState(f.state); err != nil || state.Run == "" {

@@ -99,7 +99,7 @@ func tellSend(ctx context.Context, w io.Writer, paint style, client *whop.Client
 
 // tell is one attempt on one line.
 func tell(w io.Writer, paint style, a whop.Attempt) {
-	status, wait := fmt.Sprintf("%-25s", statusOf(a)), ""
+	status, wait := fmt.Sprintf("%-25s", attemptStatus(a)), ""
 	if a.Err == nil {
 		status = paint.good(status)
 	} else {

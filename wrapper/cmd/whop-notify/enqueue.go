@@ -45,6 +45,7 @@ file on purpose twice within a day, give the second run a name with --run.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.server.register(flags)
+	f.server.registerReplicas(flags)
 	flags.StringVar(&f.run, "run", "", "`NAME` of this run, from which the keys of the lines without one are made (default: from the file's content)")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	completeFlags(cmd)

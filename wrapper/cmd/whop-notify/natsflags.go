@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,39 +18,76 @@ import (
 
 // natsFlags choose a queue on a NATS server.
 type natsFlags struct {
-	url, creds    string
+	urls, creds   string
 	ca, cert, key string
 	name          string
-	replicas      int
+	replicas      int // 0: not this command's to choose
 }
 
+// register adds the flags of every command that has to do with a queue on a server.
 func (f *natsFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.url, "nats", "", "`URL` of the NATS server, in place of NATS_URL, as in nats://127.0.0.1:4222 or tls://...")
+	flags.StringVar(&f.urls, "nats", "", "`URL` of the NATS server, or several with commas between, of one cluster, in place of NATS_URL,\nas in nats://127.0.0.1:4222 or tls://nats-1:4222,tls://nats-2:4222")
 	flags.StringVar(&f.creds, "nats-creds", "", "`FILE` with NATS credentials, in place of NATS_CREDS")
 	flags.StringVar(&f.ca, "nats-ca", "", "`FILE` with the certificates to trust, in place of the system's")
 	flags.StringVar(&f.cert, "nats-cert", "", "`FILE` with a client certificate, with --nats-key")
 	flags.StringVar(&f.key, "nats-key", "", "`FILE` with its private key")
 	flags.StringVar(&f.name, "queue", "whop-notify", "`NAME` of the queue; each API key needs one of its own")
+}
+
+// registerReplicas is for the commands that make a queue where there is none.
+func (f *natsFlags) registerReplicas(flags *pflag.FlagSet) {
 	flags.IntVar(&f.replicas, "replicas", 1, "keep each notification on `N` servers of the cluster, where the queue is new")
 }
 
-// address is the URL of the flag or the environment.
+// address is the URLs of the flag or the environment.
 func (f *natsFlags) address() (string, error) {
-	if f.url == "" {
+	if f.urls == "" {
 		if address := os.Getenv("NATS_URL"); address != "" {
 			return address, nil
 		}
 		return "", errors.New("no NATS server: give --nats URL, or set NATS_URL")
 	}
-	if u, err := url.Parse(f.url); err == nil && u.User != nil {
-		return "", errors.New("--nats has credentials in it, which show in ps: put the URL into NATS_URL, or give --nats-creds FILE")
+	for one := range strings.SplitSeq(f.urls, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil && u.User != nil {
+			return "", errors.New("--nats has credentials in it, which show in ps: put the URL into NATS_URL, or give --nats-creds FILE")
+		}
 	}
-	return f.url, nil
+	return f.urls, nil
+}
+
+// withoutPasswords is the address as it may be shown.
+func withoutPasswords(address string) string {
+	var shown []string
+	for one := range strings.SplitSeq(address, ",") {
+		one = strings.TrimSpace(one)
+		if at := strings.LastIndex(one, "@"); at >= 0 {
+			scheme, _, _ := strings.Cut(one, "://")
+			one = scheme + "://" + one[at+1:]
+		}
+		shown = append(shown, one)
+	}
+	return oneLine(strings.Join(shown, ", "))
+}
+
+// connectError names the server. What is wrong with a URL is said without a part of it,
+// which may be the password.
+func connectError(address string, err error) error {
+	if parse, ok := errors.AsType[*url.Error](err); ok {
+		reason, _, _ := strings.Cut(parse.Err.Error(), `"`)
+		return fmt.Errorf("the URL of the NATS server is not one: %s", strings.TrimRight(reason, " :"))
+	}
+	if errors.Is(err, nats.ErrNoServers) {
+		return fmt.Errorf("the NATS server %s cannot be reached: does it run there, and is the port right?", withoutPasswords(address))
+	}
+	return fmt.Errorf("the NATS server %s: %w", withoutPasswords(address), err)
 }
 
 func (f *natsFlags) check() error {
 	if _, err := f.address(); err != nil {
 		return err
+	}
+	if f.replicas < 0 || f.replicas > 5 {
+		return fmt.Errorf("--replicas %d is not between 1 and 5", f.replicas)
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--nats-cert and --nats-key go together")
@@ -93,9 +131,9 @@ func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue
 	}
 	nc, err := nats.Connect(address, connect...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the NATS server: %w", err)
+		return nil, nil, connectError(address, err)
 	}
-	q, err := openQueue(ctx, nc, append([]queue.Option{queue.WithName(f.name), queue.WithReplicas(f.replicas)}, opts...)...)
+	q, err := openQueue(ctx, nc, append([]queue.Option{queue.WithName(f.name)}, opts...)...)
 	if err != nil {
 		nc.Close()
 		return nil, nil, err

@@ -166,7 +166,7 @@ func environment(s *whoptest.Server) []string {
 
 // sendArgs are those of a valid send, and more.
 func sendArgs(more ...string) []string {
-	return append([]string{"send", "--company", "biz_1", "--title", "Paid", "--content", "Invoice 7 is paid"}, more...)
+	return append([]string{"send", "--company", "biz_1", "--everybody", "--title", "Paid", "--content", "Invoice 7 is paid"}, more...)
 }
 
 // safeBuffer can be read while a process still writes.

@@ -103,8 +103,8 @@ func (r result) headline(s style) string {
 	return s.bad(r.Outcome) + ": the notification did not reach Whop"
 }
 
-// statusOf says how an attempt ended.
-func statusOf(a whop.Attempt) string {
+// attemptStatus says how an attempt ended.
+func attemptStatus(a whop.Attempt) string {
 	switch {
 	case a.StatusCode != 0:
 		return statusLine(a.StatusCode)

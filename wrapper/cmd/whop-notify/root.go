@@ -30,7 +30,7 @@ Exit codes:
 
   # Send one
   export WHOP_API_KEY=...
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"`,
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid"`,
 		Version:       versionLine(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

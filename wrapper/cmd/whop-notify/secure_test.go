@@ -92,7 +92,7 @@ func TestNATSOverTLSWithCertificatesAndAPassword(t *testing.T) {
 		"password not correct": enqueue("wrong", trust...),
 	} {
 		require.Equal(t, 1, f.code, name)
-		require.Contains(t, f.stderr, "the NATS server: ", name)
+		require.Contains(t, f.stderr, "the NATS server tls://127.0.0.1:"+hub.port, name)
 		require.NotContains(t, f.stderr, "secret", name)
 	}
 }

@@ -18,6 +18,7 @@ type sendFlags struct {
 	company, experience string
 	message             whop.Message
 	users               []string
+	everybody           bool
 	key                 string
 	dryRun              bool
 	verbose             bool
@@ -28,10 +29,11 @@ type sendFlags struct {
 func newSend() *cobra.Command {
 	f := &sendFlags{output: textFormat}
 	cmd := &cobra.Command{
-		Use:   "send (--company ID | --experience ID) --title TEXT --content TEXT [--user ID]...",
+		Use:   "send (--company ID | --experience ID) (--user ID... | --everybody) --title TEXT --content TEXT",
 		Short: "Send one notification",
 		Long: `Send one notification, to the team of a company or to all users with access to an
-experience. With --user it goes to those of the given users alone; without, to everybody.
+experience. It goes to those of the given users alone (--user), or to all (--everybody):
+one of the two has to be said.
 
 Every attempt carries the same idempotency key, so a retry never notifies twice. If the
 outcome is unknown (exit code 3), the key that is shown makes another run safe.
@@ -43,21 +45,21 @@ With --output json the result is one object: outcome ("queued", "rejected", "not
 retry_after (in seconds) and error (message, type, code, param, retryable). What does not
 apply is left out. Wrong usage (exit code 2) gives no result.`,
 		Example: `  # To the team of a company
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid"
 
   # To two users of an experience, opening a page of the app
   whop-notify send --experience exp_xxxxxxxxxxxxxx --user user_xxxxxxxxxxxx1 --user user_xxxxxxxxxxxx2 \
     --title "Class at six" --content "Room 2" --rest-path /bookings/upcoming
 
   # Safe to repeat after a crash: the same key queues at most once in 24 hours
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Shipped --content "Order 1234" \
-    --idempotency-key order-1234-shipped
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Shipped \
+    --content "Order 1234" --idempotency-key order-1234-shipped
 
   # See the exact request and send nothing
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid" --dry-run
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid" --dry-run
 
   # For a program
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid" --output json`,
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid" --output json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -67,7 +69,8 @@ apply is left out. Wrong usage (exit code 2) gives no result.`,
 	flags.StringVar(&f.experience, "experience", "", "notify the users of the experience with this `ID` (exp_...)")
 	flags.StringVar(&f.message.Title, "title", "", "headline `TEXT` (required)")
 	flags.StringVar(&f.message.Content, "content", "", "main `TEXT` (required)")
-	flags.StringArrayVar(&f.users, "user", nil, "only the user with this `ID`; repeat it for more (default: everybody)")
+	flags.StringArrayVar(&f.users, "user", nil, "only the user with this `ID`; repeat it for more")
+	flags.BoolVar(&f.everybody, "everybody", false, "all who are in the target")
 	flags.StringVar(&f.message.Subtitle, "subtitle", "", "second line of `TEXT` under the title")
 	flags.StringVar(&f.message.RestPath, "rest-path", "", "`PATH` in the app to open, as in /settings/billing")
 	flags.StringVar(&f.message.IconUserID, "icon-user", "", "`ID` of the user whose picture is the icon")
@@ -140,10 +143,16 @@ func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error
 	default:
 		return n, errors.New("no target: give --company biz_... to notify the team of a company, or --experience exp_... to notify the users of an experience")
 	}
+	switch narrowed := flags.Changed("user"); {
+	case narrowed && f.everybody:
+		return n, errors.New("--user and --everybody exclude each other")
+	case !narrowed && !f.everybody:
+		return n, errors.New("nobody is named: give --user ID for each user to notify, or --everybody")
+	}
 	if flags.Changed("user") { // also with nothing in it, which is invalid: never everybody
 		for _, id := range f.users {
 			if strings.TrimSpace(id) == "" {
-				return n, errors.New("--user is blank, which would leave it open who is notified; leave --user out only to notify everybody")
+				return n, errors.New("--user is blank, which would leave it open who is notified; to notify all, give --everybody in its place")
 			}
 			if strings.ContainsAny(id, ", \t\n") {
 				return n, fmt.Errorf("--user takes one id, not %q; repeat the flag for each", id)
@@ -167,7 +176,7 @@ func (f *sendFlags) logging(cmd *cobra.Command) []whop.Option {
 	case isTerminal(stderr):
 		return []whop.Option{whop.WithObserver(func(_ context.Context, a whop.Attempt) {
 			if a.RetryIn > 0 {
-				fmt.Fprintf(stderr, "attempt %d: %s; next in %s\n", a.Number, statusOf(a), seconds(a.RetryIn))
+				fmt.Fprintf(stderr, "attempt %d: %s; next in %s\n", a.Number, attemptStatus(a), seconds(a.RetryIn))
 			}
 		})}
 	}

@@ -144,29 +144,54 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// Whop repeats a 4xx to the same key for 24 hours, so a key of the user's must change.
-func TestARefusalUnderAKeyOfTheUsersNeedsAnother(t *testing.T) {
-	const advice = "give another --idempotency-key"
-	server := whoptest.NewServer(t)
-	server.Script(
-		whoptest.Error(403, "", "No."),
-		whoptest.Error(403, "", "No."),
-		whoptest.RateLimited(30*time.Second),
-		whoptest.RateLimited(30*time.Second).WithHeader("Idempotent-Replayed", "true"),
-		whoptest.Error(401, "", "No."),
-	)
-	send := func(args ...string) finished {
-		f := execute(t, environment(server), sendArgs(append(args, "--max-attempts", "1")...)...)
-		require.Equal(t, 1, f.code)
-		return f
+// Under a key of the user's an earlier run may be in doubt, so the key is kept until Whop
+// itself shows that nothing was queued under it.
+func TestAdviceForAKeyOfTheUsers(t *testing.T) {
+	replay := func(r whoptest.Reply) whoptest.Reply { return r.WithHeader("Idempotent-Replayed", "true") }
+	for _, test := range []struct {
+		name  string
+		reply whoptest.Reply
+		spent bool
+	}{
+		{name: "bad request", reply: whoptest.Error(400, "", "No.")},
+		{name: "unauthorized", reply: whoptest.Error(401, "", "No.")},
+		{name: "forbidden", reply: whoptest.Error(403, "", "No.")},
+		{name: "verification", reply: whoptest.Error(422, "", "No.")},
+		{name: "mismatch", reply: whoptest.Error(400, "idempotency_key_mismatch", "No.")},
+		{name: "redirect", reply: whoptest.Raw(302, "text/html", "")},
+		{name: "not queued", reply: whoptest.NotQueued()},
+		{name: "rate limited", reply: whoptest.RateLimited(30 * time.Second)},
+		{name: "forbidden before", reply: replay(whoptest.Error(403, "", "No.")), spent: true},
+		{name: "rate limited before", reply: replay(whoptest.RateLimited(30 * time.Second)), spent: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			server.Script(test.reply)
+			f := execute(t, environment(server), sendArgs("--max-attempts", "1", "--idempotency-key", "mine")...)
+			require.Equal(t, 1, f.code)
+			if test.spent {
+				require.Contains(t, f.stderr, "give another --idempotency-key")
+				require.NotContains(t, f.stderr, "the same command again")
+				return
+			}
+			require.NotRegexp(t, `(another|new) --idempotency-key`, f.stderr)
+			require.Regexp(t, `Keep the --idempotency-key|do not send it again`, f.stderr)
+			require.NotContains(t, f.stderr, "Nothing was queued")
+		})
 	}
-	require.NotContains(t, send().stderr, advice)
-	require.Contains(t, send("--idempotency-key", "mine").stderr, advice)
-	require.NotContains(t, send("--idempotency-key", "mine").stderr, advice)
-	replayed := send("--idempotency-key", "mine")
-	require.Contains(t, replayed.stderr, advice)
-	require.NotContains(t, replayed.stderr, "the same command again")
-	require.NotContains(t, send("--idempotency-key", "mine").stderr, advice)
+}
+
+// A wait that is too long is said without the package's name for its bound.
+func TestTooLongAWaitIsSaidInTheCommandsWords(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.RateLimited(2 * time.Hour))
+	f := execute(t, environment(server), sendArgs("--output", "json")...)
+	require.Equal(t, 1, f.code)
+	const words = "no retry: the wait is over the 1m0s that this command waits at most"
+	require.Contains(t, f.stderr, words)
+	require.Contains(t, parse(t, f.stdout).Error.Message, words)
+	require.NotContains(t, f.stdout+f.stderr, "RetryPolicy")
 }
 
 func TestSendShowsWhopsErrorToPrograms(t *testing.T) {

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -54,7 +52,7 @@ random one that is printed on standard error.`,
 
   # Point a client at it, in another terminal
   export WHOP_API_KEY=local-test-key WHOP_BASE_URL=http://127.0.0.1:8080/api/v1
-  whop-notify send --company biz_xxxxxxxxxxxxxx --title Paid --content "Invoice 7 is paid"
+  whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid"
 
   # On a free port; the first two requests fail, then 5 a minute pass
   whop-notify serve --addr 127.0.0.1:0 --fail 503,429 --rate-limit 5`,
@@ -105,7 +103,9 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	server.SetAPIVersion(f.apiVersion)
 	server.SetRateLimit(f.rateLimit)
 	server.SetHistoryLimit(f.keep)
-	server.SetLogger(requestLog(stderr, key))
+	log := newLogWriter(stderr)
+	defer log.close()
+	server.SetLogger(requestLog(log, key))
 	server.Script(replies...)
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable(server.URL()))
 
@@ -164,22 +164,6 @@ func (f *serveFlags) chooseKey(flags *pflag.FlagSet) (string, error) {
 		return "", fmt.Errorf("%s: the key has a character that no client can send: only printable ASCII without spaces can be one", from)
 	}
 	return key, nil
-}
-
-// requestLog writes a line for each request. The key stays out of it even if a client
-// puts it where it does not belong.
-func requestLog(w io.Writer, key string) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			switch {
-			case a.Key == slog.LevelKey, a.Key == "reply" && a.Value.String() == whoptest.Serve().String():
-				return slog.Attr{}
-			case a.Value.Kind() == slog.KindString && strings.Contains(a.Value.String(), key):
-				a.Value = slog.StringValue(strings.ReplaceAll(a.Value.String(), key, mask))
-			}
-			return a
-		},
-	}))
 }
 
 // reachable turns the address of all interfaces, to which nobody can connect

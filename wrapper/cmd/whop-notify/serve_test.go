@@ -1,9 +1,11 @@
 package main_test
 
 import (
+	"bufio"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -54,8 +56,49 @@ func TestServeIsAStandIn(t *testing.T) {
 			lines := strings.Split(strings.TrimSpace(f.stderr), "\n")
 			require.Len(t, lines, 2, f.stderr)
 			require.Regexp(t, `method=POST path=/api/v1/notifications status=200 idempotency_key=7-with-\*+$`, lines[0])
-			require.Regexp(t, `status=401`, lines[1])
+			require.Regexp(t, `^time=\S+ msg=request status=401 reason=Unauthorized$`, lines[1])
 			require.NotContains(t, f.stderr, "another-key")
+		})
+	}
+}
+
+// Whoever reads the log may go away, or stop reading: requests are served all the same.
+func TestServeGoesOnWhenNobodyReadsItsLog(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		reader func(*os.File) error
+	}{
+		{name: "reader gone", reader: (*os.File).Close},
+		{name: "reader hangs", reader: func(*os.File) error { return nil }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			reader, log, err := os.Pipe()
+			require.NoError(t, err)
+			defer reader.Close()
+			defer log.Close()
+			cmd := exec.CommandContext(t.Context(), binary, "serve", "--addr", "127.0.0.1:0", "--api-key", "local-test-key")
+			cmd.Stderr = log
+			out, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			first, err := bufio.NewReader(out).ReadString('\n')
+			require.NoError(t, err)
+			base := strings.TrimSpace(strings.TrimPrefix(first, "listening on "))
+			require.NoError(t, test.reader(reader))
+
+			const long = 4 << 10 // a line of the log; a pipe holds 64 KiB
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			for range 40 {
+				answer, err := (&http.Client{Transport: transport, Timeout: patience}).Get(base + "/" + strings.Repeat("x", long))
+				require.NoError(t, err)
+				require.NoError(t, answer.Body.Close())
+			}
+			_, err = client(t, base, "local-test-key").Send(t.Context(), paid)
+			require.NoError(t, err)
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			require.NoError(t, cmd.Wait())
 		})
 	}
 }

@@ -13,8 +13,9 @@ import (
 
 // Wrong usage ends with exit code 2 before any network, and says what to do.
 func TestSendRefuses(t *testing.T) {
-	const noTarget = "--title=T --content=C "
-	const valid = "--company=biz_1 --title=T --content=C "
+	const noTarget = "--everybody --title=T --content=C "
+	const valid = "--company=biz_1 --everybody --title=T --content=C "
+	const nobody = "--company=biz_1 --title=T --content=C "
 	for _, c := range []struct{ args, says string }{
 		{noTarget, "no target: give --company biz_... to notify the team of a company, or --experience"},
 		{valid + "--experience=exp_1", "--company and --experience exclude each other"},
@@ -22,19 +23,22 @@ func TestSendRefuses(t *testing.T) {
 		{noTarget + "--company=", "--company is required and blank"},
 		{noTarget + "--company=exp_1", "use --experience"},
 		{noTarget + "--experience=biz_1", "use --company"},
-		{"--company=biz_1 --content=C", "--title is required and blank"},
-		{"--company=biz_1 --title=T --content=", "--content is required and blank"},
+		{"--company=biz_1 --everybody --content=C", "--title is required and blank"},
+		{"--company=biz_1 --everybody --title=T --content=", "--content is required and blank"},
 		{valid + "--rest-path=settings", "--rest-path must start with a slash"},
 		{valid + "--subtitle=\xff", "--subtitle is not valid UTF-8"},
 		{valid + "--idempotency-key=", "--idempotency-key is empty"},
 		{valid + "--idempotency-key=" + strings.Repeat("k", 256), "over the 255"},
 
 		// An audience never becomes everybody by mistake.
-		{valid + "--user=", "--user is blank"},
-		{valid + "--user user_1 --user=", "--user is blank"},
-		{valid + "--user", "flag needs an argument: --user"},
-		{valid + "--user=user_1,user_2", "repeat the flag for each"},
-		{valid + "--user --dry-run", "--user got the flag --dry-run for its value"},
+		{nobody, "nobody is named: give --user ID for each user to notify, or --everybody"},
+		{nobody + "--everybody=false", "nobody is named"},
+		{valid + "--user=user_1", "--user and --everybody exclude each other"},
+		{nobody + "--user=", "--user is blank"},
+		{nobody + "--user user_1 --user=", "--user is blank"},
+		{nobody + "--user", "flag needs an argument: --user"},
+		{nobody + "--user=user_1,user_2", "repeat the flag for each"},
+		{nobody + "--user --dry-run", "--user got the flag --dry-run for its value"},
 		{valid + "--subtitle --dry-run", "--subtitle got the flag --dry-run for its value"},
 		{valid + "--subtitle -v", "--subtitle got the flag -v for its value"},
 		{valid + "user_2", `unexpected argument "user_2"`},

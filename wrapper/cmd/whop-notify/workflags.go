@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// workFlags are those of the commands that send from a queue.
+type workFlags struct {
+	client      clientFlags
+	concurrency int
+	rateLimit   int
+	drain       time.Duration
+}
+
+// maxConcurrency is far above what Whop's limit lets anybody use.
+const maxConcurrency = 1000
+
+func (f *workFlags) register(flags *pflag.FlagSet) {
+	flags.IntVar(&f.concurrency, "concurrency", 16, "send up to `N` at the same time")
+	flags.IntVar(&f.rateLimit, "rate-limit", 600, "make at most `N` attempts in any minute, all processes of the queue together; 0 for no limit")
+	flags.DurationVar(&f.drain, "drain-timeout", 20*time.Second, "on SIGTERM or Ctrl-C, give what is in flight up to `TIME` to end; keep it under what a supervisor\ngrants (30s in Kubernetes, 90s with systemd)")
+	f.client.register(flags)
+}
+
+// check refuses what cannot work, before anything is opened.
+func (f *workFlags) check(cmd *cobra.Command) error {
+	if err := f.client.check(); err != nil {
+		return usageError(err, "")
+	}
+	switch {
+	case f.concurrency < 1:
+		return usageError(fmt.Errorf("--concurrency %d is under 1", f.concurrency), "")
+	case f.concurrency > maxConcurrency:
+		return usageError(fmt.Errorf("--concurrency %d is over %d", f.concurrency, maxConcurrency), "")
+	case f.drain < 0:
+		return usageError(fmt.Errorf("--drain-timeout %v is negative", f.drain), "")
+	case f.rateLimit < 0:
+		return usageError(fmt.Errorf("--rate-limit %d is negative", f.rateLimit), "")
+	}
+	if err := checkSwallowed(cmd.Flags()); err != nil {
+		return usageError(err, "")
+	}
+	if !hasKey(cmd.Flags()) {
+		return usageError(errors.New("no API key"), "Set WHOP_API_KEY, or give --api-key-file FILE.")
+	}
+	return nil
+}
+
+// newClient makes one that shares its pace with all processes of the queue.
+func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue) (*whop.Client, error) {
+	limiter := whop.Limiter(nil)
+	if f.rateLimit > 0 {
+		limiter = q.Limiter(f.rateLimit)
+	}
+	return f.client.newClient(flags, limiter)
+}
