@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 

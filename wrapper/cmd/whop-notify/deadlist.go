@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 

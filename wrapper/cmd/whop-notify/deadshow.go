@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
