@@ -190,6 +190,7 @@ var (
 	uuids     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	addresses = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	durations = regexp.MustCompile(`\d+\.\d\d s\b`)
+	dates     = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+`)
 	downloads = regexp.MustCompile(`(?m)^go: downloading .*\n`)
 )
 
@@ -197,6 +198,7 @@ var (
 func steadied(text string) string {
 	text = uuids.ReplaceAllString(text, "UUID")
 	text = addresses.ReplaceAllString(text, "ADDRESS")
+	text = dates.ReplaceAllString(text, "DATE")
 	text = durations.ReplaceAllString(text, "DURATION")
 	return downloads.ReplaceAllString(text, "")
 }

@@ -23,7 +23,12 @@ func fileArgument(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
 		return usageError(errors.New("no file given; - is standard input"), "")
-	case len(args) > 1:
+	}
+	return atMostOneFile(nil, args)
+}
+
+func atMostOneFile(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
 		return usageError(fmt.Errorf("one file at a time, not also %q", args[1]), "")
 	}
 	return nil

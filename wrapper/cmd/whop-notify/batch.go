@@ -1,24 +1,23 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
-
-	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
 // batchFlags are those of the command batch.
 type batchFlags struct {
-	state   string
-	output  format
-	verbose bool
-	work    workFlags
+	state       string
+	restart     bool
+	noBroadcast bool
+	output      format
+	verbose     bool
+	work        workFlags
 }
 
 func newBatch() *cobra.Command {
@@ -26,14 +25,19 @@ func newBatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "batch FILE|-",
 		Short: "Send the notifications of a file, each once, whatever happens",
-		Long: `Send the notifications of a file of newline-delimited JSON, or of standard input (-). Each
-line is the body that Whop's API takes, optionally with "idempotency_key" among its fields.
-Every line is checked before the first is sent.
+		Long: `Send the notifications of a file of newline-delimited JSON, of a pipe, or of standard input
+(-). Each line is the body that Whop's API takes, optionally with "idempotency_key" among its
+fields. Every line is checked before the first is sent, and what was checked is sent: a copy
+is kept until the batch is done. How many go to everybody is said first; --no-broadcast
+refuses them.
 
-What is done and what is left lies in a directory. Interrupted, killed, or after a power
-failure, the same command goes on where it was: each notification is sent once. Once all of
-the file is queued there, the file is not needed any more. A batch that is done is done: to
-send the file again, give another directory, or remove it.
+Progress is kept in a private directory, which also holds the texts. Interrupted, killed, or
+after a power failure, the same command goes on where it was: each notification is sent once.
+Where the input cannot be had again, "whop-notify batch --state DIR" goes on without it.
+
+The directory belongs to one input, base URL and --api-version. The same input again is
+already done, and exits as that run did; any other is refused: give another --state, or
+--restart, which keeps the old directory aside as DIR.1.
 
 What Whop refuses becomes a dead letter in the directory, and the others go on: see
 "whop-notify dead". With --output json the dead letters are printed at the end as lines of
@@ -45,17 +49,26 @@ JSON, and a line with the sums after them.`,
   END
   whop-notify batch paid.ndjson
 
-  # What was refused, and why
+  # How far it is, from another terminal; what was refused, and why
+  whop-notify status --state paid.ndjson.state
   whop-notify dead list --state paid.ndjson.state
 
   # From another program, with the failures as JSON
   export-invoices | whop-notify batch - --state ./today --output json`,
-		Args: fileArgument,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+		Args: atMostOneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := ""
+			if len(args) > 0 {
+				file = args[0]
+			}
+			return f.run(cmd, file)
+		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.state, "state", "", "`DIR` for what is done and left (default: FILE.state)")
+	flags.BoolVar(&f.restart, "restart", false, "begin anew, also where --state is of another input; the old directory is kept as DIR.1")
+	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse lines that go to everybody in their target")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what becomes of each notification on standard error")
 	f.work.register(flags)
@@ -64,112 +77,65 @@ JSON, and a line with the sums after them.`,
 }
 
 func (f *batchFlags) run(cmd *cobra.Command, file string) error {
-	if f.state == "" && file == "-" {
-		return usageError(errors.New("--state DIR is required with standard input"), "")
-	}
-	if f.state == "" {
-		f.state = file + ".state"
-	}
-	if err := f.work.check(cmd); err != nil {
+	gone, err := f.check(cmd, file)
+	if err != nil {
 		return err
 	}
-	if _, err := f.work.client.newClient(cmd.Flags(), nil); err != nil {
-		return usageError(err, "")
-	}
-	input, m, err := prepare(file, f.state, cmd.InOrStdin())
+	to, err := f.work.client.contract(cmd.Flags())
 	if err != nil {
 		return usageError(err, "")
 	}
 	ctx, stop := signalContext(cmd)
 	defer stop()
-
-	q, closeQueue, err := openState(ctx, f.state, queue.WithLogger(f.logger(cmd)))
-	if err != nil {
-		return &exitError{code: exitNot, err: err}
-	}
-	defer closeQueue()
-	client, err := f.work.newClient(cmd.Flags(), q)
-	if err != nil {
-		return usageError(err, "")
-	}
-	state, err := loadState(f.state)
-	if err == nil && !state.Queued {
-		err = state.begin(m)
-	}
-	if err != nil {
-		return usageError(err, "")
-	}
-	b := &batch{state: state, input: input, queue: q, client: client, concurrency: f.work.concurrency, stderr: cmd.ErrOrStderr()}
-	if err := b.run(ctx); err != nil {
+	b := &batch{flags: f, cmd: cmd, input: file, inputGone: gone, contract: to, stderr: cmd.ErrOrStderr()}
+	defer func() { b.close() }()
+	if err := b.begin(ctx); err != nil {
 		return err
 	}
-	return f.sum(cmd, b)
+	logs, endLogs := f.logger(b.stderr)
+	defer endLogs()
+	b.logger = logs
+	if err := b.send(ctx); err != nil {
+		return err
+	}
+	return b.report(ctx)
 }
 
-// prepare checks the whole input, unless all of it is queued already. It gives the file
-// to queue, which for standard input is a copy in the directory.
-func prepare(file, dir string, stdin io.Reader) (input string, m manifest, err error) {
-	state, err := loadState(dir)
-	if err != nil || state.Queued {
-		return "", m, err
+// check refuses what cannot work, before anything is opened. gone says that the file is
+// not there, which an unfinished batch does not need.
+func (f *batchFlags) check(cmd *cobra.Command, file string) (gone bool, err error) {
+	regular, inputErr := true, error(nil)
+	if file != "" {
+		regular, inputErr = checkInput(file)
 	}
-	if input = file; file == "-" {
-		input = state.spool()
-		if _, err := os.Stat(input); err != nil {
-			if err := state.keepInput(stdin); err != nil {
-				return "", m, fmt.Errorf("keeping standard input: %w", err)
-			}
-		}
-	}
-	in, err := os.Open(input)
-	if err != nil {
-		return "", m, err
-	}
-	defer in.Close()
-	if m, err = check(in); err != nil && file == "-" && state.Run == "" {
-		err = errors.Join(err, os.Remove(input)) // so that a better one can be given
-	}
-	return input, m, err
-}
-
-func (f *batchFlags) logger(cmd *cobra.Command) *slog.Logger {
-	if !f.verbose {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// sum prints what became of the batch.
-func (f *batchFlags) sum(cmd *cobra.Command, b *batch) error {
-	s := summary{Notifications: b.state.Notifications, Queued: b.stats.Sent, Done: !b.interrupted}
-	var letters [][]byte
-	for letter, err := range b.queue.Dead(context.WithoutCancel(cmd.Context())) {
-		if err != nil {
-			return &exitError{code: exitNot, err: err}
-		}
-		s.count(letter.Outcome)
-		if f.output == jsonFormat {
-			letters = append(letters, line(deadLine(letter)))
-		}
-	}
-	s.ToGo = max(0, s.Notifications-s.Queued-s.dead())
-	if f.output == jsonFormat {
-		writeResult(cmd, letters...)
-		writeResult(cmd, line(s))
-	} else {
-		writeResult(cmd, s.text(styleOf(cmd.OutOrStdout())))
-	}
+	gone = errors.Is(inputErr, fs.ErrNotExist)
 	switch {
-	case b.interrupted:
-		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: runAgain}
-	case s.Unknown > 0:
-		return &exitError{code: exitUnknown, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: b.whereDead()}
-	case s.dead() > 0:
-		return &exitError{code: exitNot, err: fmt.Errorf("not queued: %s", counted(s.dead())), hint: b.whereDead()}
+	case f.state == "" && file == "":
+		return false, usageError(errors.New("no file given; - is standard input"), "")
+	case f.state == "" && file == "-":
+		return false, usageError(errors.New("--state DIR is required with standard input"), "")
+	case f.state == "" && inputErr == nil && !regular:
+		return false, usageError(fmt.Errorf("--state DIR is required, since %s is no regular file", file), "")
+	case f.restart && file == "":
+		return false, usageError(errors.New("--restart needs the FILE to begin with"), "")
+	case inputErr != nil && !gone:
+		return false, usageError(inputErr, "")
 	}
-	return nil
+	if f.state == "" {
+		f.state = file + ".state"
+	}
+	if gone {
+		if _, err := readState(f.state); err != nil {
+			return gone, usageError(inputErr, "")
+		}
+	}
+	return gone, f.work.check(cmd)
 }
 
-func (b *batch) whereDead() string {
-	return "See which, and why: whop-notify dead list --state " + b.state.dir
+func (f *batchFlags) logger(stderr io.Writer) (logger *slog.Logger, end func()) {
+	if !f.verbose {
+		return slog.New(slog.DiscardHandler), func() {}
+	}
+	log := newLogWriter(stderr)
+	return slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), log.close
 }

@@ -68,10 +68,11 @@ type deadResult struct {
 
 // summary is what --output json promises of a batch.
 type summary struct {
-	Notifications, Queued, Rejected, Unknown int
-	NotSent                                  int `json:"not_sent"`
-	ToGo                                     int `json:"to_go"`
-	Done                                     bool
+	Notifications, Everybody, Queued, Rejected, Unknown int
+	NotSent                                             int `json:"not_sent"`
+	ToGo                                                int `json:"to_go"`
+	Dropped, Lost                                       int
+	Done                                                bool
 }
 
 func parseBatch(t *testing.T, stdout string) (letters []deadResult, s summary) {
@@ -95,16 +96,33 @@ func TestBatchSendsEveryLineOnce(t *testing.T) {
 	file := fileOf(t, 100)
 	f := execute(t, environment(server), "batch", file, "--rate-limit", "0")
 	require.Zero(t, f.code, f.stderr)
-	require.Equal(t, "all queued: Whop has taken 100 of 100 notifications for delivery\n", f.stdout)
-	require.Empty(t, f.stderr)
+	const done = "all queued: Whop has taken 100 of 100 notifications for delivery\n"
+	require.Equal(t, done, f.stdout)
+	require.Equal(t, "100 of 100 notifications: to everybody in the target\n0 of 100\n", f.stderr)
 	onceEach(t, server, 100)
+	require.Equal(t, []string{"batch.json", "input.ndjson", "ledger", "lock", "queue", "status.json"}, filesIn(t, file+".state"))
 
-	// A batch that is done stays done, and does not need its file.
-	require.NoError(t, os.Remove(file))
+	// A batch that is done stays done.
 	f = execute(t, environment(server), "batch", file)
 	require.Zero(t, f.code, f.stderr)
-	require.Equal(t, "all queued: Whop has taken 100 of 100 notifications for delivery\n", f.stdout)
+	require.Regexp(t, `^already done on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \w+: `+done+`$`, f.stdout)
+	require.Empty(t, f.stderr)
+	f = execute(t, environment(server), "batch", file, "--output", "json")
+	require.Zero(t, f.code, f.stderr)
+	_, s := parseBatch(t, f.stdout)
+	require.Equal(t, summary{Notifications: 100, Everybody: 100, Queued: 100, Done: true}, s)
 	require.Len(t, server.Requests(), 100)
+}
+
+// A batch so small that it is over before anybody counts is no store that lost something.
+func TestSmallBatches(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	for n := 1; n <= 4; n++ {
+		f := execute(t, environment(server), "batch", fileOf(t, n), "--rate-limit", "0")
+		require.Zero(t, f.code)
+		require.Regexp(t, `^\d of \d notifications?: to everybody in the target\n0 of \d\n$`, f.stderr)
+	}
 }
 
 func TestBatchTellsWhatFailed(t *testing.T) {
@@ -123,7 +141,7 @@ func TestBatchTellsWhatFailed(t *testing.T) {
 	f := execute(t, environment(server), "batch", file, "--rate-limit", "0", "--output", "json")
 	require.Equal(t, 3, f.code, f.stderr)
 	letters, s := parseBatch(t, f.stdout)
-	require.Equal(t, summary{Notifications: 10, Queued: 8, Rejected: 1, Unknown: 1, Done: true}, s)
+	require.Equal(t, summary{Notifications: 10, Everybody: 10, Queued: 8, Rejected: 1, Unknown: 1, Done: true}, s)
 	byKey := map[string]deadResult{}
 	for _, l := range letters {
 		byKey[l.IdempotencyKey] = l
@@ -161,7 +179,9 @@ func TestBatchTellsWhatFailed(t *testing.T) {
 	require.Zero(t, retry.code)
 	require.Contains(t, retry.stdout, `"settled":"retried","idempotency_key":"invoice-6"`)
 	f = execute(t, environment(server), "batch", file, "--output", "json")
-	require.Zero(t, f.code, f.stderr)
+	require.Equal(t, 1, f.code, "one was dropped: not all are queued")
+	_, s = parseBatch(t, f.stdout)
+	require.Equal(t, summary{Notifications: 10, Everybody: 10, Queued: 9, Rejected: 1, Dropped: 1, Done: true}, s)
 	onceEach(t, server, 9)
 	require.Empty(t, execute(t, nil, "dead", "list", "--state", state).stdout)
 }
@@ -182,6 +202,11 @@ func TestBatchChecksEverythingFirst(t *testing.T) {
 		"a directory":     {[]string{dir}, "is a directory"},
 		"bad line":        {[]string{bad}, "line 2: content: is required and blank"},
 		"stdin, no state": {[]string{"-"}, "--state DIR is required"},
+		"empty":           {[]string{os.DevNull, "--state", filepath.Join(dir, "new")}, "nothing to send"},
+		"device":          {[]string{os.DevNull}, "--state DIR is required"},
+		"broadcast":       {[]string{good, "--no-broadcast"}, "line 1: goes to everybody in its target, which --no-broadcast refuses"},
+		"nothing begun":   {[]string{"--state", filepath.Join(dir, "new")}, "no batch has begun in"},
+		"restart of none": {[]string{"--state", filepath.Join(dir, "new"), "--restart"}, "--restart needs the FILE"},
 		"concurrency":     {[]string{good, "--concurrency", "0"}, "--concurrency 0 is under 1"},
 		"rate limit":      {[]string{good, "--rate-limit", "-1"}, "--rate-limit -1 is negative"},
 		"base URL":        {[]string{good, "--base-url", "http://example.com"}, "--insecure-http"},
@@ -200,10 +225,17 @@ func TestBatchChecksEverythingFirst(t *testing.T) {
 		f := execute(t, nil, "batch", good)
 		require.Equal(t, 2, f.code)
 		require.Contains(t, f.stderr, "no API key")
+		for _, command := range []string{"batch", "enqueue"} { // first things first
+			f = execute(t, nil, command, filepath.Join(dir, "gone"))
+			require.Equal(t, 2, f.code)
+			require.Contains(t, f.stderr, "whop-notify: stat "+filepath.Join(dir, "gone")+": no such file or directory\n")
+			require.NotContains(t, f.stderr, "no API key")
+		}
 	})
 	t.Cleanup(func() {
 		require.NoDirExists(t, bad+".state", "nothing is left behind")
 		require.NoDirExists(t, good+".state", "nothing is left behind")
+		require.NoDirExists(t, filepath.Join(dir, "new"), "nothing is left behind")
 	})
 }
 
@@ -220,36 +252,10 @@ func TestBatchFromStandardInput(t *testing.T) {
 	f := executeWith(t, string(file), env, "batch", "-", "--state", state, "--rate-limit", "0")
 	require.Zero(t, f.code, f.stderr)
 	onceEach(t, server, 20)
-	f = execute(t, env, "batch", "-", "--state", state)
+	f = executeWith(t, string(file), env, "batch", "-", "--state", state)
 	require.Zero(t, f.code, f.stderr)
-	require.NoFileExists(t, filepath.Join(state, "input.ndjson"))
+	require.Contains(t, f.stdout, "already done on ")
 	onceEach(t, server, 20)
-}
-
-func TestBatchOfAnotherFileNeedsAnotherState(t *testing.T) {
-	t.Parallel()
-	server := whoptest.NewServer(t)
-	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Stall() })
-	file, other := fileOf(t, 300), fileOf(t, 301)
-	state := file + ".state"
-	p := start(t, environment(server), "batch", file)
-	require.Eventually(t, func() bool { return len(server.Requests()) > 0 }, patience, time.Millisecond)
-
-	busy := execute(t, environment(server), "batch", file)
-	require.Equal(t, 1, busy.code)
-	require.Contains(t, busy.stderr, "another process is at work on "+state)
-	p.kill()
-	content, err := os.ReadFile(filepath.Join(state, "batch.json"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(state, "batch.json"), []byte(strings.Replace(string(content), `"queued":true`, `"queued":false`, 1)), 0o600))
-
-	f := execute(t, environment(server), "batch", other, "--state", state)
-	require.Equal(t, 2, f.code)
-	require.Contains(t, f.stderr, "not the file that the batch in "+state+" was begun with")
-	require.NoError(t, os.WriteFile(filepath.Join(state, "batch.json"), []byte("{}"), 0o600))
-	f = execute(t, environment(server), "batch", file)
-	require.Equal(t, 2, f.code)
-	require.Contains(t, f.stderr, "is not the state of a batch")
 }
 
 func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
@@ -292,5 +298,5 @@ func TestBatchTellsItsProgressInLinesWhereThereIsNoTerminal(t *testing.T) {
 	server := whoptest.NewServer(t)
 	f := execute(t, environment(server), "batch", fileOf(t, 120), "--rate-limit", "500")
 	require.Zero(t, f.code, f.stderr)
-	require.Regexp(t, `^\d+ of 120, \d+\.\d/s, \d+s left\n$`, f.stderr)
+	require.Regexp(t, `\n0 of 120\n\d+ of 120, \d+\.\d/s, \d+s left\n$`, f.stderr)
 }

@@ -1,108 +1,119 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-
-	"github.com/google/uuid"
+	"time"
 )
 
-// batchState is what a batch keeps beside its queue, so that it goes on where it was.
+// batchState is to which input a state directory belongs, and how its batch ended.
 type batchState struct {
 	Run string `json:"run"` // from which the idempotency keys are made
 	manifest
-	Queued bool `json:"queued"` // all of it; the file is not needed any more
-
-	dir string
+	contract
+	Input    string    `json:"input"` // as it was named
+	Begun    time.Time `json:"begun"`
+	Finished time.Time `json:"finished,omitzero"` // the last time that nothing was left to do
+	ExitCode int       `json:"exit_code"`         // then
+	Summary  *summary  `json:"summary,omitempty"` // then
 }
 
-func (s *batchState) file() string  { return filepath.Join(s.dir, "batch.json") }
-func (s *batchState) spool() string { return filepath.Join(s.dir, "input.ndjson") }
+const (
+	stateFile = "batch.json"
+	inputFile = "input.ndjson" // a copy: what is sent is what was checked
+)
 
-// loadState reads the state of a directory; a new batch has no Run.
-func loadState(dir string) (*batchState, error) {
-	s := &batchState{dir: dir}
-	content, err := os.ReadFile(s.file())
+// signedState is a state with a sum over it: a damaged one would make other keys.
+type signedState struct {
+	State json.RawMessage `json:"batch"`
+	Sum   string          `json:"sum"`
+}
+
+func sumOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// loadState reads the state of a directory; it is nil where no batch has begun.
+func loadState(root *os.Root) (*batchState, error) {
+	content, err := root.ReadFile(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		if _, err := root.Lstat("queue"); err == nil {
+			return nil, fmt.Errorf("%s has a queue, but %s is gone: it is not known what was sent", root.Name(), stateFile)
+		}
+		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(content, s); err != nil || s.Run == "" {
-		return nil, fmt.Errorf("%s is not the state of a batch", s.file())
+	var signed signedState
+	s := &batchState{}
+	if err := json.Unmarshal(content, &signed); err != nil || signed.Sum != sumOf(signed.State) || json.Unmarshal(signed.State, s) != nil {
+		return nil, fmt.Errorf("%s/%s is not the state of a batch, or is damaged", root.Name(), stateFile)
 	}
 	return s, nil
 }
 
-// begin takes a file for the batch, or makes sure that it is the one begun with.
-func (s *batchState) begin(m manifest) error {
-	if s.Run != "" {
-		if s.manifest != m {
-			return fmt.Errorf("this is not the file that the batch in %s was begun with; give another --state for another batch", s.dir)
-		}
-		return nil
+// readState reads the state of a directory that has to be there.
+func readState(dir string) (*batchState, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not the directory of a batch", dir)
 	}
-	s.Run, s.manifest = uuid.NewString(), m
-	return s.save()
+	defer root.Close()
+	state, err := loadState(root)
+	if state == nil && err == nil {
+		err = fmt.Errorf("%s is not the directory of a batch", dir)
+	}
+	return state, err
 }
 
-// finishQueueing notes that all is in the queue.
-func (s *batchState) finishQueueing() error {
-	s.Queued = true
-	if err := s.save(); err != nil {
-		return err
-	}
-	if err := os.Remove(s.spool()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func (s *batchState) save() error {
+func (s *batchState) save(d *stateDir) error {
 	content, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return writeWhole(s.file(), func(w io.Writer) error {
-		_, err := w.Write(append(content, '\n'))
-		return err
-	})
-}
-
-// keepInput copies standard input, which cannot be read twice, into the directory.
-func (s *batchState) keepInput(r io.Reader) error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return err
-	}
-	return writeWhole(s.spool(), func(w io.Writer) error {
-		_, err := io.Copy(w, r)
-		return err
-	})
-}
-
-// writeWhole makes a file that is there whole, on the disk, or not at all.
-func writeWhole(name string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	signed, err := json.Marshal(signedState{content, sumOf(content)})
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(write(f), f.Sync(), f.Close()); err != nil {
-		return err
+	return d.write(stateFile, append(signed, '\n'))
+}
+
+// differs says how the input of a batch differs from another one; nil if it is the same.
+func (s *batchState) differs(m manifest) error {
+	switch {
+	case s.Sum == m.Sum:
+		return nil
+	case s.Notifications != m.Notifications:
+		return fmt.Errorf("that had %s, this has %d", counted(s.Notifications), m.Notifications)
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
+	return errors.New("that had as many notifications, with another content")
+}
+
+// differsIn says how the base URL or version of a batch differs from another one.
+func (s *batchState) differsIn(c contract) error {
+	switch {
+	case s.BaseURL != c.BaseURL:
+		return fmt.Errorf("goes to %s, and this run would send to %s", s.BaseURL, c.BaseURL)
+	case s.APIVersion != c.APIVersion:
+		return fmt.Errorf("has the --api-version %s, and this run has %s", c.named(s.APIVersion), c.named(c.APIVersion))
 	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	_ = dir.Sync() // which not every system can
 	return nil
 }
+
+// history is when it was begun and done, for a person.
+func (s *batchState) history() string {
+	done := "not finished"
+	if !s.Finished.IsZero() {
+		done = "done on " + s.Finished.Format(shownTime)
+	}
+	return fmt.Sprintf("begun with %s on %s, %s", oneLine(inputName(s.Input)), s.Begun.Format(shownTime), done)
+}
+
+const shownTime = "2006-01-02 15:04:05 MST"

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -10,88 +12,109 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// manifest is what a check of a whole file finds.
+// manifest is what a check of a whole input finds.
 type manifest struct {
 	Sum           string `json:"sha256"`
+	Lines         int    `json:"lines"`
 	Notifications int    `json:"notifications"`
+	Everybody     int    `json:"everybody"` // how many go to all who are in their target
 }
 
 // maxComplaints is how many bad lines are named.
 const maxComplaints = 20
 
+var (
+	errNothing   = errors.New("nothing to send: the input has no notification")
+	errBroadcast = errors.New("goes to everybody in its target, which --no-broadcast refuses")
+)
+
 // check reads everything before anything is sent. Its error names each line that is no
-// notification, or that has the key of one before.
-func check(r io.Reader) (manifest, error) {
-	var m manifest
-	var errs []error
-	more := 0
-	complain := func(number int, err error) {
-		if len(errs) < maxComplaints {
-			errs = append(errs, &lineError{number, err})
-		} else {
-			more++
-		}
-	}
-	seed := maphash.MakeSeed()
-	keys := map[uint64]int{} // hashes, for there may be millions
+// notification, that has the key of one before, or that goes to everybody where that is
+// not wanted.
+func check(ctx context.Context, r io.Reader, noBroadcast bool) (manifest, error) {
+	c := checker{noBroadcast: noBroadcast, seed: maphash.MakeSeed(), keys: map[uint64]int{}}
 	lines := newLineReader(r)
 	err := lines.each(func(line []byte) error {
-		n, err := parseLine(line)
-		if err != nil {
-			complain(lines.number, err)
-			return nil
+		if err := c.line(lines.number, line); err != nil {
+			c.complain(lines.number, err)
 		}
-		body, err := n.MarshalJSON()
-		if err != nil {
-			return err
-		}
-		if len(body) > queue.MaxEmbeddedBody {
-			complain(lines.number, fmt.Errorf("takes %d bytes, over the %d of a queue", len(body), queue.MaxEmbeddedBody))
-			return nil
-		}
-		m.Notifications++
-		if key := n.IdempotencyKey(); key != "" {
-			hash := maphash.String(seed, key)
-			if first, taken := keys[hash]; taken {
-				complain(lines.number, fmt.Errorf("%s: is that of line %d", keyField, first))
-			} else {
-				keys[hash] = lines.number
-			}
-		}
-		return nil
+		return context.Cause(ctx)
 	})
-	if err != nil {
-		errs = append(errs, err)
+	switch {
+	case err != nil:
+		c.errs = append(c.errs, err)
+	case c.found.Notifications == 0 && len(c.errs) == 0:
+		return c.found, errNothing
 	}
-	if more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more lines", more))
+	if c.more > 0 {
+		c.errs = append(c.errs, fmt.Errorf("and %d more lines", c.more))
 	}
-	m.Sum = lines.sum()
-	return m, errors.Join(errs...)
+	c.found.Sum, c.found.Lines = lines.sum(), lines.number
+	return c.found, errors.Join(c.errs...)
 }
 
-// pass goes through a file that was checked. A line without a key of its own gets one made
-// from run and its number, the same each time. It fails at the end if the file is not the
-// one that was checked.
-func pass(r io.Reader, m manifest, run string, each func(number int, n whop.Notification) error) error {
-	lines := newLineReader(r)
-	err := lines.each(func(line []byte) error {
-		n, err := parseLine(line)
-		if err != nil {
-			return errors.Join(errChanged, &lineError{lines.number, err})
-		}
-		if n.IdempotencyKey() == "" {
-			n = n.WithIdempotencyKey(fmt.Sprintf("%s-%d", run, lines.number))
-		}
-		return each(lines.number, n)
-	})
+type checker struct {
+	noBroadcast bool
+	found       manifest
+	seed        maphash.Seed
+	keys        map[uint64]int // line by hash, for there may be millions
+	errs        []error
+	more        int
+}
+
+func (c *checker) complain(number int, err error) {
+	if len(c.errs) < maxComplaints {
+		c.errs = append(c.errs, &lineError{number, err})
+	} else {
+		c.more++
+	}
+}
+
+func (c *checker) line(number int, line []byte) error {
+	n, err := parseLine(line)
 	if err != nil {
 		return err
 	}
-	if lines.sum() != m.Sum {
-		return errChanged
+	body, err := n.MarshalJSON()
+	if err != nil {
+		return err
 	}
+	if len(body) > queue.MaxEmbeddedBody {
+		return fmt.Errorf("takes %d bytes, over the %d of a queue", len(body), queue.MaxEmbeddedBody)
+	}
+	c.found.Notifications++
+	if toEverybody(body) {
+		if c.found.Everybody++; c.noBroadcast {
+			return errBroadcast
+		}
+	}
+	return c.key(number, n)
+}
+
+// toEverybody reports whether the body of a valid notification does not narrow its target.
+func toEverybody(body []byte) bool {
+	var audience struct {
+		UserIDs json.RawMessage `json:"user_ids"`
+	}
+	return json.Unmarshal(body, &audience) == nil && audience.UserIDs == nil
+}
+
+func (c *checker) key(number int, n whop.Notification) error {
+	key := n.IdempotencyKey()
+	if key == "" {
+		return nil
+	}
+	hash := maphash.String(c.seed, key)
+	if first, taken := c.keys[hash]; taken {
+		return fmt.Errorf("%s: is that of line %d", keyField, first)
+	}
+	c.keys[hash] = number
 	return nil
 }
 
-var errChanged = errors.New("the file changed while it was read")
+// sayEverybody says what a person should know before it is sent.
+func (m manifest) sayEverybody(w io.Writer) {
+	if m.Everybody > 0 {
+		fmt.Fprintf(w, "%d of %s: to everybody in the target\n", m.Everybody, counted(m.Notifications))
+	}
+}

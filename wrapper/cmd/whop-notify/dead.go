@@ -18,6 +18,8 @@ type deadFlags struct {
 	output       format
 	all          bool
 	acceptRepeat bool
+
+	ledger *ledger // of a batch; nil on a NATS server
 }
 
 func newDead() *cobra.Command {
@@ -119,10 +121,10 @@ func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
 		if f.server.urls != "" {
 			return nil, nil, usageError(errors.New("--state and --nats exclude each other"), "")
 		}
-		if state, err := loadState(f.state); err != nil || state.Run == "" {
-			return nil, nil, usageError(fmt.Errorf("%s is not the directory of a batch", f.state), "")
+		var opened *openedBatch
+		if opened, err = openBatch(cmd.Context(), f.state); err == nil {
+			q, closeQueue, f.ledger = opened.queue, opened.close, opened.ledger
 		}
-		q, closeQueue, err = openState(cmd.Context(), f.state)
 	} else {
 		if err := f.server.check(); err != nil {
 			return nil, nil, usageError(fmt.Errorf("--state DIR or a NATS server is required: %w", err), "")
@@ -130,7 +132,7 @@ func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
 		q, closeQueue, err = f.server.open(cmd.Context(), slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
-		return nil, nil, &exitError{code: exitNot, err: err}
+		return nil, nil, asExit(err)
 	}
 	return q, closeQueue, nil
 }

@@ -29,8 +29,8 @@ func listDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, _ []string) erro
 			fmt.Fprintln(table, "ID\tLINE\tDIED\tOUTCOME\tKEY\tREASON")
 		}
 		position := ""
-		if letter.Position > 0 {
-			position = strconv.FormatUint(letter.Position, 10)
+		if line := lineOf(letter.Position); line > 0 {
+			position = strconv.Itoa(line)
 		}
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", letter.ID, position, letter.DiedAt.Format("2006-01-02 15:04"), letter.Outcome,
 			oneLine(letter.IdempotencyKey), shorten(oneLine(strings.TrimPrefix(letter.Reason, "whop: ")), 100))

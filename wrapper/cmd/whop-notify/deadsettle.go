@@ -78,6 +78,15 @@ func retryDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) 
 
 func dropDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) error {
 	return f.each(cmd, q, args, func(id uint64) (settled, string, error) {
+		if f.ledger != nil { // before: a batch that finds neither letter nor record sends the line again
+			letter, err := q.DeadLetter(cmd.Context(), id)
+			if err == nil {
+				err = f.ledger.mark(lineOf(letter.Position), dropped(letter.Outcome))
+			}
+			if err != nil {
+				return settled{}, "", err
+			}
+		}
 		return settled{ID: id, Settled: "dropped"}, "dropped", q.Drop(cmd.Context(), id)
 	})
 }

@@ -30,7 +30,7 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 	var out bytes.Buffer
 	number, first := "", ""
 	if r.Line > 0 {
-		number = strconv.FormatUint(r.Line, 10)
+		number = strconv.Itoa(r.Line)
 	}
 	if !r.FirstAttempt.IsZero() {
 		first = r.FirstAttempt.Format(time.RFC3339)
@@ -58,7 +58,7 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 // deadResult is a dead letter, as --output json shows it.
 type deadResult struct {
 	ID             uint64          `json:"id"`
-	Line           uint64          `json:"line,omitempty"` // of the file of a batch
+	Line           int             `json:"line,omitempty"` // of the file of a batch
 	Outcome        string          `json:"outcome"`
 	IdempotencyKey string          `json:"idempotency_key"`
 	Reason         string          `json:"reason"`
@@ -72,7 +72,7 @@ type deadResult struct {
 
 func deadLine(d queue.DeadLetter) deadResult {
 	r := deadResult{
-		ID: d.ID, Line: d.Position, Outcome: d.Outcome.String(), IdempotencyKey: d.IdempotencyKey,
+		ID: d.ID, Line: lineOf(d.Position), Outcome: d.Outcome.String(), IdempotencyKey: d.IdempotencyKey,
 		Reason: d.Reason, Deliveries: d.Deliveries, EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, FirstAttempt: d.FirstAttempt,
 	}
 	if json.Valid(d.Body) && utf8.Valid(d.Body) {

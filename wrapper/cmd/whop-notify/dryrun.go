@@ -25,6 +25,11 @@ type dryRequest struct {
 	Body   json.RawMessage `json:"body"`
 }
 
+func (r *dryRequest) header(name string) string {
+	value, _ := r.Fields[name].(string)
+	return value
+}
+
 type headerLine struct{ name, value string }
 
 const mask = "********"

@@ -16,9 +16,10 @@ import (
 
 // enqueueFlags are those of the command enqueue.
 type enqueueFlags struct {
-	server natsFlags
-	run    string
-	output format
+	server      natsFlags
+	run         string
+	noBroadcast bool
+	output      format
 }
 
 func newEnqueue() *cobra.Command {
@@ -29,7 +30,8 @@ func newEnqueue() *cobra.Command {
 		Long: `Put the notifications of a file of newline-delimited JSON, or of standard input (-), into a
 queue on a NATS server with JetStream, for "whop-notify work" to send. Each line is the body
 that Whop's API takes, optionally with "idempotency_key" among its fields. Every line is
-checked before the first is queued.
+checked before the first is queued. How many go to everybody is said first; --no-broadcast
+refuses them.
 
 It is safe to repeat within 24 hours: a line without a key of its own gets one made from
 the content of the file and its number, and the queue takes a key once. To send the same
@@ -47,6 +49,7 @@ file on purpose twice within a day, give the second run a name with --run.`,
 	f.server.register(flags)
 	f.server.registerReplicas(flags)
 	flags.StringVar(&f.run, "run", "", "`NAME` of this run, from which the keys of the lines without one are made (default: from the file's content)")
+	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse lines that go to everybody in their target")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	completeFlags(cmd)
 	return cmd
@@ -55,7 +58,8 @@ file on purpose twice within a day, give the second run a name with --run.`,
 const maxRun = 200 // bytes, so that key and number fit into Whop's 255
 
 func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
-	if err := errors.Join(f.server.check(), checkSwallowed(cmd.Flags())); err != nil {
+	_, inputErr := checkInput(file)
+	if err := errors.Join(inputErr, f.server.check(), checkSwallowed(cmd.Flags())); err != nil {
 		return usageError(err, "")
 	}
 	if len(f.run) > maxRun {
@@ -64,26 +68,24 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	ctx, stop := signalContext(cmd)
 	defer stop()
 
-	in, err := openTwice(file, cmd.InOrStdin())
+	in, err := copyTemporarily(ctx, file, cmd.InOrStdin())
 	if err != nil {
-		return usageError(err, "")
+		return inputError(ctx, err)
 	}
 	defer in.Close()
-	m, err := check(in)
+	m, err := check(ctx, in, f.noBroadcast)
 	if err != nil {
-		return usageError(err, "")
+		return inputError(ctx, err)
 	}
 	if f.run == "" {
 		f.run = m.Sum[:32]
 	}
+	m.sayEverybody(cmd.ErrOrStderr())
 	q, closeQueue, err := f.server.open(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return &exitError{code: exitNot, err: err, hint: "Nothing was queued."}
 	}
 	defer closeQueue()
-	if _, err := in.Seek(0, io.SeekStart); err != nil {
-		return &exitError{code: exitNot, err: err}
-	}
 	sums, err := f.enqueueAll(ctx, cmd, q, in, m)
 	if f.output == jsonFormat {
 		writeResult(cmd, line(sums))
@@ -113,7 +115,7 @@ type enqueueSums struct {
 	Failed        int `json:"failed"`
 }
 
-func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *queue.Queue, in io.Reader, m manifest) (enqueueSums, error) {
+func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *queue.Queue, in io.ReadSeeker, m manifest) (enqueueSums, error) {
 	sums := enqueueSums{Notifications: m.Notifications}
 	var numbers []int // of the lines that wait for their ticket
 	var passErr error
@@ -148,18 +150,15 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 
 var errStopped = errors.New("stopped")
 
-// openTwice opens a file that can be read twice: standard input is copied into one that
-// goes when it is closed.
-func openTwice(name string, stdin io.Reader) (*os.File, error) {
-	if name != "-" {
-		return os.Open(name)
-	}
+// copyTemporarily copies an input into a file that goes when it is closed, so that what is
+// queued is what was checked.
+func copyTemporarily(ctx context.Context, name string, stdin io.Reader) (*os.File, error) {
 	f, err := os.CreateTemp("", "whop-notify-*.ndjson")
 	if err != nil {
-		return nil, err
+		return nil, &copyError{err}
 	}
 	defer os.Remove(f.Name()) // where the system can, it stays readable
-	if _, err := io.Copy(f, stdin); err != nil {
+	if err := copyInput(ctx, name, stdin, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	_, err = f.Seek(0, io.SeekStart)

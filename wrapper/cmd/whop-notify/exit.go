@@ -33,6 +33,14 @@ func usageError(err error, hint string) error {
 	return &exitError{code: exitUsage, err: err, hint: hint}
 }
 
+// asExit gives an error that has no code the one of a failure.
+func asExit(err error) error {
+	if _, coded := errors.AsType[*exitError](err); coded {
+		return err
+	}
+	return &exitError{code: exitNot, err: err}
+}
+
 // sendExit gives the error of a send its code, and advice. ownKey says that the user
 // chose the idempotency key.
 func sendExit(err *whop.SendError, ownKey bool) error {

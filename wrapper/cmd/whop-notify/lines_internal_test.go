@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +58,7 @@ func FuzzParseLine(f *testing.F) {
 
 func TestCheckNamesEveryBadLine(t *testing.T) {
 	const good = `{"company_id":"biz_1","title":"T","content":"C","idempotency_key":%q}` + "\n"
-	_, err := check(strings.NewReader(fmt.Sprintf(good, "a") + "\n" + // line 2 is blank
+	_, err := checkAll(strings.NewReader(fmt.Sprintf(good, "a") + "\n" + // line 2 is blank
 		`{"company_id":"biz_1","content":"C"}` + "\n" +
 		`{"company_id":"biz_1","title":"T","content":"C","colour":"red"}` + "\n" +
 		"not JSON\n" +
@@ -75,19 +75,44 @@ func TestCheckNamesEveryBadLine(t *testing.T) {
 		"line 9: user_ids: narrows the audience to nobody; leave user_ids out to notify everybody",
 	}, "\n"))
 
-	_, err = check(strings.NewReader(strings.Repeat("x\n", 1000)))
+	_, err = checkAll(strings.NewReader(strings.Repeat("x\n", 1000)))
 	require.Equal(t, maxComplaints+1, strings.Count(err.Error(), "\n")+1)
 	require.ErrorContains(t, err, "and 980 more lines")
 
-	_, err = check(io.MultiReader(strings.NewReader("\n\n"), strings.NewReader(strings.Repeat("x", maxLine+1))))
+	_, err = checkAll(io.MultiReader(strings.NewReader("\n\n"), strings.NewReader(strings.Repeat("x", maxLine+1))))
 	require.EqualError(t, err, fmt.Sprintf("line 3: is longer than %d bytes", maxLine))
 
-	_, err = check(strings.NewReader(fmt.Sprintf(`{"company_id":"biz_1","title":"T","content":%q}`, strings.Repeat("<", 2<<20)))) // each takes six
+	_, err = checkAll(strings.NewReader(fmt.Sprintf(`{"company_id":"biz_1","title":"T","content":%q}`, strings.Repeat("<", 2<<20)))) // each takes six
 	require.ErrorContains(t, err, "line 1: takes 12582")
 
 	broken := errors.New("disk on fire")
-	_, err = check(io.MultiReader(strings.NewReader("x\n"), failingReader{broken}))
+	_, err = checkAll(io.MultiReader(strings.NewReader("x\n"), failingReader{broken}))
 	require.ErrorIs(t, err, broken)
+}
+
+func checkAll(r io.Reader) (manifest, error) { return check(context.Background(), r, false) }
+
+func TestCheckFindsBroadcasts(t *testing.T) {
+	const input = `{"company_id":"biz_1","title":"T","content":"C"}
+{"company_id":"biz_1","title":"T","content":"C","user_ids":["user_1"]}
+{"experience_id":"exp_1","title":"T","content":"user_ids"}
+`
+	found, err := checkAll(strings.NewReader(input))
+	require.NoError(t, err)
+	require.Equal(t, 3, found.Notifications)
+	require.Equal(t, 2, found.Everybody)
+	_, err = check(t.Context(), strings.NewReader(input), true)
+	require.EqualError(t, err, "line 1: goes to everybody in its target, which --no-broadcast refuses\n"+
+		"line 3: goes to everybody in its target, which --no-broadcast refuses")
+
+	for _, empty := range []string{"", "\n\n", "\ufeff"} {
+		_, err = checkAll(strings.NewReader(empty))
+		require.ErrorIs(t, err, errNothing)
+	}
+	ended, end := context.WithCancelCause(t.Context())
+	end(errNothing)
+	_, err = check(ended, strings.NewReader(input), false)
+	require.ErrorIs(t, err, errNothing)
 }
 
 type failingReader struct{ err error }
@@ -99,7 +124,7 @@ func TestPassGivesKeysByLine(t *testing.T) {
 	const file = "\ufeff" + `{"company_id":"biz_1","title":"T","content":"1"}` + "\r\n\r\n" +
 		`{"company_id":"biz_1","title":"T","content":"2","idempotency_key":"own"}` + "\r\n" +
 		`{"company_id":"biz_1","title":"T","content":"3"}`
-	m, err := check(strings.NewReader(file))
+	m, err := checkAll(strings.NewReader(file))
 	require.NoError(t, err)
 	require.Equal(t, 3, m.Notifications)
 	var keys []string
@@ -110,6 +135,7 @@ func TestPassGivesKeysByLine(t *testing.T) {
 	require.Equal(t, []string{"1 run-1", "3 own", "4 run-4"}, keys)
 
 	changed := strings.Replace(file, `"3"`, `"4"`, 1)
-	require.ErrorIs(t, pass(strings.NewReader(changed), m, "run", func(int, whop.Notification) error { return nil }), errChanged)
-	require.ErrorIs(t, pass(bytes.NewReader([]byte("x")), m, "run", nil), errChanged)
+	nothing := func(int, whop.Notification) error { return errors.New("used before it was held against its sum") }
+	require.ErrorIs(t, pass(strings.NewReader(changed), m, "run", nothing), errChanged)
+	require.ErrorIs(t, pass(strings.NewReader("x"), m, "run", nothing), errChanged)
 }

@@ -34,15 +34,14 @@ func (m *meter) rate() float64 {
 }
 
 // pace is "9.7/s" and "4m10s left", as far as it is known.
-func (m *meter) pace(toGo int) (parts []string) {
+func (m *meter) pace(toGo int) (perSecond, left string) {
 	rate := m.rate()
 	if rate == 0 {
-		return nil
+		return "", ""
 	}
-	parts = append(parts, fmt.Sprintf("%.1f/s", rate))
 	if toGo > 0 {
-		left := time.Duration(float64(toGo) / rate * float64(time.Second))
-		parts = append(parts, max(left.Round(time.Second), time.Second).String()+" left")
+		d := time.Duration(float64(toGo) / rate * float64(time.Second))
+		left = max(d.Round(time.Second), time.Second).String() + " left"
 	}
-	return parts
+	return fmt.Sprintf("%.1f/s", rate), left
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/pflag"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
@@ -133,12 +134,34 @@ func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue
 	if err != nil {
 		return nil, nil, connectError(address, err)
 	}
-	q, err := openQueue(ctx, nc, append([]queue.Option{queue.WithName(f.name)}, opts...)...)
+	opts = append(opts, queue.WithName(f.name))
+	if f.replicas > 0 {
+		opts = append(opts, queue.WithReplicas(f.replicas))
+	} else if err := f.mustExist(ctx, nc); err != nil {
+		nc.Close()
+		return nil, nil, fmt.Errorf("the NATS server %s: %w", withoutPasswords(address), err)
+	}
+	q, err := openQueue(ctx, nc, opts...)
 	if err != nil {
 		nc.Close()
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("the NATS server %s: %w", withoutPasswords(address), err)
 	}
 	return q, nc.Close, nil
+}
+
+// mustExist keeps a command that only looks from making a queue, as by a name that is
+// mistyped.
+func (f *natsFlags) mustExist(ctx context.Context, nc *nats.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	js, err := jetstream.New(nc)
+	if err == nil {
+		_, err = js.Stream(ctx, f.name)
+	}
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("there is no queue %q; is --queue right?", f.name)
+	}
+	return nil // opening it says what else is wrong
 }
 
 func openQueue(ctx context.Context, nc *nats.Conn, opts ...queue.Option) (*queue.Queue, error) {

@@ -3,15 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-
-	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
 // progress shows how far a batch has come: a bar at a terminal, else a line now and then.
@@ -22,19 +19,22 @@ type progress struct {
 
 	bar    *mpb.Bar // nil where there is no terminal
 	bars   *mpb.Progress
-	behind atomic.Value // what stands behind the bar
+	behind atomic.Value // what may stand behind the bar: a []string, the longest first
 
 	told time.Time
 }
 
-func newProgress(out io.Writer, total int) *progress {
+func newProgress(out io.Writer, total, done int) *progress {
 	p := &progress{out: out, total: total, told: time.Now()}
-	if isTerminal(out) && os.Getenv("TERM") != "dumb" {
-		p.behind.Store("")
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	if !canMove(out) {
+		fmt.Fprintf(out, "%d of %d\n", done, total)
+	} else {
+		p.behind.Store([]string(nil))
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
 		p.bar = p.bars.AddBar(int64(total),
+			mpb.BarWidth(maxBar),
 			mpb.PrependDecorators(decor.CountersNoUnit("%d of %d ")),
-			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return p.behind.Load().(string) })))
+			mpb.AppendDecorators(decor.Any(p.fitting)))
 	}
 	return p
 }
@@ -42,26 +42,60 @@ func newProgress(out io.Writer, total int) *progress {
 const (
 	progressInterval = 200 * time.Millisecond
 	lineInterval     = 10 * time.Second // where there is no terminal
+
+	maxBar = 40 // columns
+	minBar = 12
 )
 
-func (p *progress) update(s queue.Stats) {
-	now := time.Now()
-	done := s.Sent + s.Dead
-	p.meter.add(now, done)
-	parts := p.meter.pace(p.total - done)
-	if s.Dead > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", s.Dead))
+// fitting is what stands behind the bar, as far as there is room beside a bar of some use.
+func (p *progress) fitting(s decor.Statistics) string {
+	for _, text := range p.behind.Load().([]string) {
+		if len(text) <= s.AvailableWidth-minBar {
+			return text
+		}
 	}
-	behind := " " + strings.Join(parts, ", ")
+	return ""
+}
+
+func (p *progress) update(sent, dead int) {
+	now := time.Now()
+	done := sent + dead
+	p.meter.add(now, done)
+	rate, left := p.meter.pace(p.total - done)
+	failed := ""
+	if dead > 0 {
+		failed = fmt.Sprintf("%d failed", dead)
+	}
 	if p.bar != nil {
-		p.behind.Store(behind)
+		all, some, one := present(rate, left, failed), present(left, failed), present(left)
+		p.behind.Store([]string{" " + strings.Join(all, ", "), " " + strings.Join(some, ", "), " " + strings.Join(one, ", ")})
 		p.bar.SetCurrent(int64(done))
 		return
 	}
 	if now.Sub(p.told) >= lineInterval {
 		p.told = now
-		fmt.Fprintf(p.out, "%d of %d,%s\n", done, p.total, behind)
+		fmt.Fprintln(p.out, strings.Join(present(fmt.Sprintf("%d of %d", done, p.total), rate, left, failed), ", "))
 	}
+}
+
+// present leaves out what is not known.
+func present(parts ...string) (known []string) {
+	for _, part := range parts {
+		if part != "" {
+			known = append(known, part)
+		}
+	}
+	return known
+}
+
+// say prints a line, above the bar.
+func (p *progress) say(format string, args ...any) {
+	text := fmt.Sprintf("whop-notify: "+format+"\n", args...)
+	if p.bars != nil {
+		_, _ = io.WriteString(p.bars, text)
+		return
+	}
+	_, _ = io.WriteString(p.out, text)
 }
 
 // close leaves the bar as it is.

@@ -1,6 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
@@ -16,10 +25,63 @@ func statusOf(s queue.Stats) queueStatus {
 	return queueStatus{Waiting: s.Waiting, InFlight: s.InFlight, Sent: s.Sent, Dead: s.Dead}
 }
 
+// countQueue does not wait for long where the server does not answer.
+func countQueue(ctx context.Context, q *queue.Queue) (queueStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	s, err := q.Stats(ctx)
+	return statusOf(s), err
+}
+
 // left is how many are not settled.
 func (s queueStatus) left() int { return s.Waiting + s.InFlight }
 
 // attrs are its fields for a log.
 func (s queueStatus) attrs() []any {
 	return []any{"waiting", s.Waiting, "in_flight", s.InFlight, "sent", s.Sent, "dead", s.Dead}
+}
+
+// rows are its fields for a person.
+func (s queueStatus) rows() []row {
+	return []row{
+		{"waiting", strconv.Itoa(s.Waiting)},
+		{"in flight", strconv.Itoa(s.InFlight)},
+		{"sent", strconv.Itoa(s.Sent)},
+		{"dead", strconv.Itoa(s.Dead)},
+	}
+}
+
+// row is a name and what belongs to it.
+type row struct{ name, value string }
+
+// table aligns rows; those without a value are left out.
+func table(indent string, rows []row) []byte {
+	var b bytes.Buffer
+	for _, r := range rows {
+		if r.value != "" {
+			fmt.Fprintf(&b, "%s%-16s %s\n", indent, r.name, oneLine(r.value))
+		}
+	}
+	return b.Bytes()
+}
+
+// heldStatus is what a process that holds a state directory writes down each second, since
+// nobody else can look into the store.
+type heldStatus struct {
+	At    time.Time   `json:"at"`
+	Queue queueStatus `json:"queue"`
+}
+
+const statusFile = "status.json"
+
+func writeStatus(d *stateDir, status queueStatus) error {
+	return d.replace(statusFile, line(heldStatus{time.Now(), status}))
+}
+
+func readStatus(dir string) (held heldStatus, err error) {
+	content, err := os.ReadFile(filepath.Join(dir, statusFile))
+	if err == nil {
+		err = json.Unmarshal(content, &held)
+	}
+	return held, err
 }

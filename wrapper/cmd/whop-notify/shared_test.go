@@ -22,7 +22,7 @@ func TestEnqueueAndWorkOverNATS(t *testing.T) {
 	q := hub.open()
 
 	f := execute(t, env, "enqueue", file)
-	require.Equal(t, finished{0, "enqueued: 50 of 50 notifications; 0 were in the queue already\n", ""}, f)
+	require.Equal(t, finished{0, "enqueued: 50 of 50 notifications; 0 were in the queue already\n", "50 of 50 notifications: to everybody in the target\n"}, f)
 	f = execute(t, env, "enqueue", file, "--output", "json")
 	require.Zero(t, f.code)
 	require.Equal(t, `{"notifications":50,"enqueued":0,"duplicates":50,"failed":0}`+"\n", f.stdout)

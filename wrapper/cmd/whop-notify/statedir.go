@@ -2,18 +2,216 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
+
+// stateDir is the directory in which a batch keeps its state, for this process alone. It is
+// opened as a root, so that no file of it is written through a symlink that leads elsewhere.
+type stateDir struct {
+	name  string
+	root  *os.Root
+	lock  *flock.Flock
+	fresh bool // it was not there before
+}
+
+// errInUse is a directory on which another process is at work.
+var errInUse = errors.New("another process is at work")
+
+// openStateDir makes the directory where it is not there, and takes hold of it. It fails at
+// once where nothing can be written.
+func openStateDir(name string) (*stateDir, error) {
+	d := &stateDir{name: name}
+	_, err := os.Stat(name)
+	d.fresh = errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(name, 0o700); err != nil {
+		return nil, d.unusable(err)
+	}
+	if d.root, err = os.OpenRoot(name); err != nil {
+		return nil, d.unusable(err)
+	}
+	d.lock = flock.New(filepath.Join(name, "lock"))
+	locked, err := d.lock.TryLock()
+	if err == nil && !locked {
+		err = errInUse
+	}
+	if err == nil {
+		err = d.probe()
+	}
+	if err != nil {
+		d.close()
+		return nil, d.unusable(err)
+	}
+	d.removePending()
+	return d, nil
+}
+
+// unusable says of an error that it is about the directory.
+func (d *stateDir) unusable(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		err = path.Err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk of the state directory %s is full: %w", d.name, err)
+	case errors.Is(err, errInUse):
+		return fmt.Errorf("%w on %s; wait for it, or stop it", err, d.name)
+	}
+	return fmt.Errorf("the state directory %s cannot be used: %w", d.name, err)
+}
+
+func (d *stateDir) close() {
+	_ = d.lock.Unlock()
+	_ = d.root.Close()
+}
+
+// discard removes the directory again if it was not there before, and nothing is in it.
+func (d *stateDir) discard() {
+	d.removePending()
+	if d.fresh {
+		_ = d.root.Remove("lock")
+		_ = os.Remove(d.name) // only if it is empty
+	}
+}
+
+// setAside keeps the directory under another name, NAME.1 or the next one that is free,
+// and opens a new one in its place. A pending file moves on to the new one.
+func (d *stateDir) setAside(pending string) (*stateDir, string, error) {
+	d.close()
+	aside := ""
+	for i := 1; ; i++ {
+		aside = fmt.Sprintf("%s.%d", filepath.Clean(d.name), i)
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err := os.Rename(d.name, aside); err != nil {
+		return nil, "", err
+	}
+	next, err := openStateDir(d.name)
+	if err != nil {
+		return nil, aside, err
+	}
+	return next, aside, os.Rename(filepath.Join(aside, pending), filepath.Join(d.name, pending))
+}
+
+const pendingPattern = ".*.tmp"
+
+// create makes a new file under a name that nobody can foresee, to be renamed once it is whole.
+func (d *stateDir) create() (*os.File, string, error) {
+	name := "." + rand.Text() + ".tmp"
+	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	return f, name, err
+}
+
+// removePending removes what a process left that was killed while it wrote.
+func (d *stateDir) removePending() {
+	names, _ := fs.Glob(d.root.FS(), pendingPattern)
+	for _, name := range names {
+		_ = d.root.Remove(name)
+	}
+}
+
+// write makes a file that is there whole, on the disk, or not at all.
+func (d *stateDir) write(name string, content []byte) error {
+	if err := d.put(name, content, (*os.File).Sync); err != nil {
+		return err
+	}
+	d.sync()
+	return nil
+}
+
+// replace makes a file that is there whole, or not at all; a power failure may take it back.
+func (d *stateDir) replace(name string, content []byte) error {
+	return d.put(name, content, func(*os.File) error { return nil })
+}
+
+func (d *stateDir) put(name string, content []byte, sync func(*os.File) error) error {
+	f, pending, err := d.create()
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, sync(f), f.Close()); err == nil {
+		err = d.root.Rename(pending, name)
+	}
+	if err != nil {
+		_ = d.root.Remove(pending)
+		return err
+	}
+	return nil
+}
+
+// commit gives a pending file its name.
+func (d *stateDir) commit(pending, name string) error {
+	if err := d.root.Rename(pending, name); err != nil {
+		return err
+	}
+	d.sync()
+	return nil
+}
+
+// sync brings to the disk which files there are, where the system can.
+func (d *stateDir) sync() {
+	if dir, err := d.root.Open("."); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+}
+
+// roomToGoOn is how much must be free on the disk, in bytes: what a batch needs at once.
+const roomToGoOn = 512 << 10
+
+// probe finds out whether there is room on the disk, before the store runs out of it.
+func (d *stateDir) probe() error {
+	f, name, err := d.create()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.root.Remove(name) }()
+	_, err = io.CopyN(f, zeros{}, roomToGoOn)
+	return errors.Join(err, f.Close())
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// waitForRoom waits until the disk has room again. It reports false if ctx ended before.
+func (d *stateDir) waitForRoom(ctx context.Context) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Second):
+		}
+		if d.probe() == nil {
+			return true
+		}
+	}
+}
+
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // openState opens the queue in the state directory of a batch.
 func openState(ctx context.Context, dir string, opts ...queue.Option) (*queue.Queue, func(), error) {
 	nc, stop, err := queue.Embedded(filepath.Join(dir, "queue"))
 	if errors.Is(err, queue.ErrInUse) {
-		return nil, nil, fmt.Errorf("another process is at work on %s; wait for it, or stop it", dir)
+		return nil, nil, fmt.Errorf("%w on %s; wait for it, or stop it", errInUse, dir)
 	}
 	if err != nil {
 		return nil, nil, err

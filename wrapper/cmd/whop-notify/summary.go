@@ -2,19 +2,24 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// summary is what became of a batch.
+// summary is what became of a batch: of every line.
 type summary struct {
-	Notifications int  `json:"notifications"`
-	Queued        int  `json:"queued"`
-	Rejected      int  `json:"rejected"`
-	NotSent       int  `json:"not_sent"`
-	Unknown       int  `json:"unknown"`
-	ToGo          int  `json:"to_go"`
-	Done          bool `json:"done"`
+	Notifications int       `json:"notifications"`
+	Everybody     int       `json:"everybody"` // of these, to all who are in their target
+	Queued        int       `json:"queued"`
+	Rejected      int       `json:"rejected"`
+	NotSent       int       `json:"not_sent"`
+	Unknown       int       `json:"unknown"`
+	Dropped       int       `json:"dropped,omitempty"` // of those not queued, by dead drop
+	Lost          int       `json:"lost,omitempty"`    // of the unknown, by a store that was damaged
+	ToGo          int       `json:"to_go"`
+	Done          bool      `json:"done"`
+	Finished      time.Time `json:"finished,omitzero"`
 }
 
 func (s *summary) count(o whop.Outcome) {
@@ -28,21 +33,54 @@ func (s *summary) count(o whop.Outcome) {
 	}
 }
 
-func (s *summary) dead() int { return s.Rejected + s.NotSent + s.Unknown }
+// drop counts a line that was a dead letter, and dropped.
+func (s *summary) drop(f fate) {
+	switch f {
+	case fateDroppedRejected:
+		s.Rejected++
+	case fateDroppedNotSent:
+		s.NotSent++
+	case fateDroppedUnknown:
+		s.Unknown++
+	default:
+		return
+	}
+	s.Dropped++
+}
+
+func (s *summary) failed() int { return s.Rejected + s.NotSent + s.Unknown }
+
+// exitCode is that of what became of all lines.
+func (s *summary) exitCode() int {
+	switch {
+	case s.Unknown > 0:
+		return exitUnknown
+	case s.Queued != s.Notifications:
+		return exitNot
+	}
+	return exitQueued
+}
 
 func (s *summary) text(paint style) []byte {
 	head := paint.good("all queued")
 	switch {
 	case !s.Done:
 		head = paint.odd("interrupted")
-	case s.dead() > 0:
+	case s.Queued != s.Notifications:
 		head = paint.bad("not all queued")
 	}
 	out := fmt.Appendf(nil, "%s: Whop has taken %d of %s for delivery\n", head, s.Queued, counted(s.Notifications))
 	for _, f := range []struct {
 		name  string
 		count int
-	}{{"rejected", s.Rejected}, {"not sent", s.NotSent}, {"unknown", s.Unknown}, {"to go", s.ToGo}} {
+	}{
+		{"rejected", s.Rejected},
+		{"not sent", s.NotSent},
+		{"unknown", s.Unknown},
+		{"of these dropped", s.Dropped},
+		{"of these lost by the store", s.Lost},
+		{"to go", s.ToGo},
+	} {
 		if f.count > 0 {
 			out = fmt.Appendf(out, "  %-16s %d\n", f.name, f.count)
 		}

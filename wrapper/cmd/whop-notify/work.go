@@ -93,12 +93,10 @@ func logStatsEachMinute(ctx context.Context, q *queue.Queue, logger *slog.Logger
 
 // logStats logs the sums of the whole queue, whichever process sent.
 func logStats(ctx context.Context, q *queue.Queue, logger *slog.Logger, message string) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	s, err := q.Stats(ctx)
+	status, err := countQueue(ctx, q)
 	if err != nil {
 		logger.Warn("the queue could not be counted", "error", err)
 		return
 	}
-	logger.Info(message, statusOf(s).attrs()...)
+	logger.Info(message, status.attrs()...)
 }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+// batch is one run of a batch.
+type batch struct {
+	flags     *batchFlags
+	cmd       *cobra.Command
+	input     string // "": go on without it
+	inputGone bool
+	contract  contract
+	stderr    io.Writer
+	logger    *slog.Logger
+
+	dir    *stateDir
+	state  *batchState
+	ledger *ledger
+
+	alreadyDone bool // nothing was left to do when it began
+	interrupted bool
+	letters     []deadResult // at the end
+	sums        summary      // at the end
+}
+
+// begin opens the state of a batch for the input, or makes it.
+func (b *batch) begin(ctx context.Context) (err error) {
+	if b.dir, err = openStateDir(b.flags.state); err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	if b.state, err = loadState(b.dir.root); err != nil && !b.flags.restart {
+		return usageError(err, b.restartHint())
+	}
+	exists := err != nil || b.state != nil
+	switch {
+	case exists && !b.flags.restart:
+		err = b.resume(ctx)
+	case b.input == "":
+		err = usageError(fmt.Errorf("no batch has begun in %s: give the FILE to begin with", b.dir.name), "")
+	default:
+		err = b.start(ctx, exists)
+	}
+	if err != nil {
+		b.dir.discard()
+	}
+	return err
+}
+
+func (b *batch) restartHint() string {
+	return "Give another --state DIR, or --restart to begin anew: that keeps the old directory aside as " + b.dir.name + ".1"
+}
+
+// start takes a copy of the input, checks it, and makes it a batch.
+func (b *batch) start(ctx context.Context, exists bool) error {
+	copied, pending, err := b.dir.create()
+	if err != nil {
+		return &exitError{code: exitNot, err: b.dir.unusable(err)}
+	}
+	defer copied.Close()
+	if err := copyInput(ctx, b.input, b.cmd.InOrStdin(), copied); err != nil {
+		return inputError(ctx, err)
+	}
+	if _, err := copied.Seek(0, io.SeekStart); err != nil {
+		return inputError(ctx, err)
+	}
+	found, err := check(ctx, copied, b.flags.noBroadcast)
+	if err != nil {
+		return inputError(ctx, err)
+	}
+	if exists {
+		next, aside, err := b.dir.setAside(pending)
+		if err != nil {
+			return &exitError{code: exitNot, err: fmt.Errorf("keeping the old state aside: %w", err)}
+		}
+		b.dir = next
+		fmt.Fprintf(b.stderr, "the old state is kept in %s\n", aside)
+	}
+	b.state = &batchState{Run: uuid.NewString(), manifest: found, contract: b.contract, Input: b.input, Begun: time.Now()}
+	if err = errors.Join(copied.Sync(), b.dir.commit(pending, inputFile)); err == nil {
+		b.ledger, err = createLedger(b.dir, found.Lines)
+	}
+	if err == nil {
+		err = b.state.save(b.dir)
+	}
+	if err != nil {
+		return &exitError{code: exitNot, err: b.dir.unusable(err), hint: "Nothing was sent."}
+	}
+	found.sayEverybody(b.stderr)
+	return nil
+}
+
+// resume goes on with the batch of the directory, if it is the one that is asked for.
+func (b *batch) resume(ctx context.Context) error {
+	if err := b.state.differsIn(b.contract); err != nil {
+		return usageError(fmt.Errorf("the batch in %s (%s) %w", b.dir.name, b.state.history(), err), "Nothing was sent. "+b.restartHint())
+	}
+	switch done := !b.state.Finished.IsZero(); {
+	case b.input == "":
+	case b.inputGone && done:
+		return usageError(fmt.Errorf("%s is not there; the batch in %s was %s", b.input, b.dir.name, b.state.history()), b.restartHint())
+	case b.inputGone:
+		fmt.Fprintf(b.stderr, "%s is gone: going on with the copy in %s\n", b.input, b.dir.name)
+	default:
+		found, err := sizeUp(ctx, b.input, b.cmd.InOrStdin())
+		if err != nil {
+			return inputError(ctx, err)
+		}
+		if err := b.state.differs(found); err != nil {
+			return b.another(fmt.Errorf("this is not the file that the batch in %s was begun with (%s): %w", b.dir.name, b.state.history(), err))
+		}
+	}
+	if b.flags.noBroadcast && b.state.Everybody > 0 {
+		return usageError(fmt.Errorf("%d of %s go to everybody, which --no-broadcast refuses", b.state.Everybody, counted(b.state.Notifications)), "")
+	}
+	var err error
+	if b.ledger, err = openLedger(b.dir.root, b.state.Lines); err != nil {
+		return &exitError{code: exitNot, err: err, hint: b.restartHint()}
+	}
+	return nil
+}
+
+// another refuses a directory that belongs to another input.
+func (b *batch) another(err error) error {
+	hint := "Nothing was sent. " + b.restartHint()
+	if b.state.Finished.IsZero() {
+		hint += "\nTo finish that batch without its input: whop-notify batch --state " + b.dir.name
+	}
+	return usageError(err, hint)
+}
+
+// sizeUp reads an input for its sum, and counts what may be notifications.
+func sizeUp(ctx context.Context, name string, stdin io.Reader) (manifest, error) {
+	reader, writer := io.Pipe()
+	go func() {
+		defer exitOnPanic(os.Stderr)
+		writer.CloseWithError(copyInput(ctx, name, stdin, writer))
+	}()
+	var m manifest
+	lines := newLineReader(reader)
+	err := lines.each(func([]byte) error {
+		m.Notifications++
+		return context.Cause(ctx)
+	})
+	m.Sum = lines.sum()
+	return m, err
+}
+
+func (b *batch) close() {
+	if b.ledger != nil {
+		_ = b.ledger.close()
+	}
+	if b.dir != nil {
+		b.dir.close()
+	}
+}

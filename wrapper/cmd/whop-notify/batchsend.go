@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+const (
+	// runAgain is the advice where a batch ends before it is done.
+	runAgain = "Nothing is lost: run the same command again."
+	// maxFailures is how often the store is opened again after it failed, if nothing moved
+	// in between.
+	maxFailures = 3
+)
+
+// send works on the batch until nothing is left, ctx ends, or it makes no sense to go on. A
+// full disk makes it wait.
+func (b *batch) send(ctx context.Context) error {
+	if b.ledger.sentCount() == b.state.Notifications && !b.state.Finished.IsZero() {
+		b.alreadyDone = true
+		return nil
+	}
+	show := newProgress(b.stderr, b.state.Notifications, b.ledger.sentCount())
+	defer show.close()
+	for failures, sent := 0, 0; ; {
+		err := b.session(ctx, show)
+		if b.interrupted = ctx.Err() != nil; err == nil || b.interrupted {
+			return nil
+		}
+		if now := b.ledger.sentCount(); now > sent {
+			failures, sent = 0, now
+		}
+		if isFull(err) || isFull(b.dir.probe()) {
+			show.say("the disk of the state directory %s is full: waiting until there is room", b.dir.name)
+			if b.interrupted = !b.dir.waitForRoom(ctx); b.interrupted {
+				return nil
+			}
+			show.say("there is room again: going on")
+			continue
+		}
+		if failures++; !isStoreFailure(err) || failures > maxFailures {
+			return sendingError(err)
+		}
+		show.say("the store in %s failed, and is opened again: %v", b.dir.name, err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// storeError is one of the queue's own store, which may work again when it is opened anew.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string { return e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+func isStoreFailure(err error) bool {
+	_, ok := errors.AsType[*storeError](err)
+	return ok
+}
+
+// sendingError gives an error that ends a run its code and advice.
+func sendingError(err error) error {
+	if _, coded := errors.AsType[*exitError](err); coded {
+		return err
+	}
+	hint := runAgain
+	switch {
+	case errors.Is(err, whop.ErrUnauthorized), errors.Is(err, whop.ErrRedirect):
+		hint = "Nothing is lost: correct the key or the base URL, and run the same command again."
+	case errors.Is(err, errChanged):
+		hint = "What was queued before is safe. Begin anew with --restart, with only the lines that are missing."
+	}
+	return &exitError{code: exitNot, err: err, hint: hint}
+}
+
+// oldestSafe is for how long after the batch was begun a line that may have been attempted
+// may be sent again under its key: Whop remembers keys for 24 hours
+// (docs.whop.com, developer/api/idempotency).
+const oldestSafe = 23 * time.Hour
+
+// again reports whether what may have been attempted may be sent again.
+func (b *batch) again() bool { return time.Since(b.state.Begun) < oldestSafe }
+
+// sayLost names what the store no longer has.
+func (b *batch) sayLost(show *progress, lost int) {
+	then := "sending them again under the same keys, which notifies nobody twice"
+	if !b.again() {
+		then = "whether they went out is unknown, and they are too old to send again under the same keys"
+	}
+	show.say("the store in %s no longer has %s that may have been attempted (it was damaged, or the process was killed): %s",
+		b.dir.name, counted(lost), then)
+}
+
+func (b *batch) whereDead() string {
+	return "See which, and why: whop-notify dead list --state " + b.dir.name
+}
+
+// report prints what became of the batch, and returns what to exit with.
+func (b *batch) report(ctx context.Context) error {
+	s := b.sums
+	switch {
+	case b.alreadyDone:
+		s = *b.state.Summary
+	case s.Done:
+		s.Finished = time.Now()
+		b.state.Finished, b.state.ExitCode, b.state.Summary = s.Finished, s.exitCode(), &s
+		if err := errors.Join(b.ledger.sync(), b.state.save(b.dir)); err != nil {
+			return &exitError{code: exitNot, err: fmt.Errorf("writing down that the batch is done: %w", err), hint: runAgain}
+		}
+	}
+	b.print(s)
+	code := s.exitCode()
+	if b.alreadyDone {
+		code = b.state.ExitCode
+	}
+	switch {
+	case b.interrupted:
+		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: runAgain}
+	case code == exitUnknown:
+		return &exitError{code: code, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: b.whereDead()}
+	case code != exitQueued:
+		return &exitError{code: code, err: fmt.Errorf("not queued: %s", counted(s.failed())), hint: b.whereDead()}
+	}
+	return nil
+}
+
+func (b *batch) print(s summary) {
+	if b.flags.output == jsonFormat {
+		for _, letter := range b.letters {
+			writeResult(b.cmd, line(letter))
+		}
+		writeResult(b.cmd, line(s))
+		return
+	}
+	text := s.text(styleOf(b.cmd.OutOrStdout()))
+	if b.alreadyDone {
+		text = append([]byte("already done on "+s.Finished.Format(shownTime)+": "), text...)
+	}
+	writeResult(b.cmd, text)
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// Positions in the queue are lines of the input. Lines that the store has lost are enqueued
+// again in a later round, since positions must rise.
+const roundBits = 32
+
+func position(round, line int) uint64 { return uint64(round)<<roundBits | uint64(line) }
+func roundOf(position uint64) int     { return int(position >> roundBits) }
+func lineOf(position uint64) int      { return int(position & (1<<roundBits - 1)) }
+
+// session opens the store, and works on the batch for as long as that goes well.
+type session struct {
+	*batch
+	show   *progress
+	queue  *queue.Queue
+	client *whop.Client
+	stop   context.CancelCauseFunc
+}
+
+// maxRounds bounds how often lines are enqueued that the store has lost.
+const maxRounds = 3
+
+func (b *batch) session(ctx context.Context, show *progress) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	s := &session{batch: b, show: show, stop: stop}
+	q, closeQueue, err := openState(ctx, b.dir.name, queue.WithLogger(b.logger), queue.WithDrainTimeout(b.flags.work.drain),
+		queue.WithObserver(func(_ context.Context, e queue.Event) {
+			if e.Receipt != nil {
+				s.mark(lineOf(e.Position), fateSent)
+			}
+		}))
+	if err != nil {
+		return &storeError{err}
+	}
+	defer closeQueue()
+	s.queue = q
+	if s.client, err = b.flags.work.newClient(b.cmd.Flags(), q); err != nil {
+		return usageError(err, "")
+	}
+	return s.run(ctx)
+}
+
+// mark writes down a fate. Where that cannot be, the session ends.
+func (s *session) mark(line int, f fate) {
+	if err := s.ledger.mark(line, f); err != nil {
+		s.stop(err)
+	}
+}
+
+// run goes through the input, and then through what the store has lost of it.
+func (s *session) run(ctx context.Context) error {
+	last, err := s.queue.Position(ctx)
+	if err != nil {
+		return &storeError{err}
+	}
+	round, missing := roundOf(last), s.unqueued(last)
+	idle := !s.state.Finished.IsZero() && missing == nil
+	for range maxRounds {
+		status, err := s.status(ctx)
+		if err != nil {
+			return err
+		}
+		if missing != nil || status.left() > 0 {
+			idle = false
+			if err := s.work(ctx, round, missing); err != nil {
+				return err
+			}
+		}
+		lost, err := s.count(ctx)
+		if err != nil {
+			return err
+		}
+		if ctx.Err() != nil || len(lost) == 0 {
+			break
+		}
+		s.sayLost(s.show, len(lost))
+		if !s.again() {
+			break
+		}
+		round, missing = round+1, func(line int) bool { return lost[line] }
+	}
+	s.alreadyDone = idle
+	return nil
+}
+
+// unqueued are the lines behind the last one in the queue, or nil if there are none. Those
+// that were in it before, the store has lost.
+func (s *session) unqueued(last uint64) func(line int) bool {
+	if roundOf(last) > 0 {
+		return nil
+	}
+	fresh, lost := 0, 0
+	for line := lineOf(last) + 1; line <= s.state.Lines; line++ {
+		switch s.ledger.of(line) {
+		case fateNone:
+			fresh++
+		case fateQueued:
+			lost++
+		}
+	}
+	if lost > 1 { // one is that at which a killed process was
+		s.sayLost(s.show, lost)
+	}
+	again := s.again()
+	if lost == 0 && (fresh == 0 || !s.state.Finished.IsZero()) {
+		return nil // of a batch that was done, only blank lines are left
+	}
+	return func(line int) bool {
+		if line <= lineOf(last) {
+			return false
+		}
+		f := s.ledger.of(line)
+		return f == fateNone || f == fateQueued && again
+	}
+}
+
+// work enqueues the missing lines and sends at the same time, until nothing is left.
+func (s *session) work(ctx context.Context, round int, missing func(int) bool) error {
+	working, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	enqueued := make(chan struct{})
+	part := func(do func() error) {
+		parts.Go(func() {
+			defer exitOnPanic(os.Stderr)
+			if err := do(); err != nil {
+				stop(err)
+			}
+		})
+	}
+	part(func() error {
+		if err := s.enqueue(working, round, missing); err != nil {
+			return err
+		}
+		close(enqueued)
+		return nil
+	})
+	part(func() error {
+		err := s.queue.Work(working, s.client, s.flags.work.concurrency)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, whop.ErrUnauthorized) || errors.Is(err, whop.ErrRedirect) {
+			return err
+		}
+		return &storeError{err}
+	})
+	err := s.watch(working, enqueued)
+	stop(err)
+	parts.Wait()
+	if cause := context.Cause(working); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	if s.ledger.err != nil {
+		return s.ledger.err
+	}
+	return nil
+}
+
+// enqueue puts the missing lines into the queue. That one may be in it is written down
+// before.
+func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool) error {
+	if missing == nil {
+		return nil
+	}
+	in, err := s.dir.root.Open(inputFile)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return pass(in, s.state.manifest, s.state.Run, func(line int, n whop.Notification) error {
+		if err := context.Cause(ctx); err != nil || !missing(line) {
+			return err
+		}
+		if err := s.ledger.mark(line, fateQueued); err != nil {
+			return err
+		}
+		if _, err := s.queue.EnqueueAt(ctx, n, position(round, line)); err != nil {
+			return &storeError{fmt.Errorf("line %d: %w", line, err)}
+		}
+		return nil
+	})
+}
+
+// watch shows the progress until nothing is left, or ctx ends.
+func (s *session) watch(ctx context.Context, enqueued <-chan struct{}) error {
+	var told time.Time
+	for {
+		all := isClosed(enqueued) // before it is counted: what is counted then is all
+		status, err := s.status(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.show.update(s.ledger.sentCount(), status.Dead)
+		if now := time.Now(); now.Sub(told) >= time.Second {
+			told = now
+			if err := s.eachSecond(status); err != nil {
+				return err
+			}
+		}
+		if all && status.left() == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(progressInterval):
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// eachSecond brings to the disk what is known, for status and for after a power failure,
+// and finds out whether the disk has room before the store does.
+func (s *session) eachSecond(status queueStatus) error {
+	return errors.Join(s.ledger.sync(), s.dir.probe(), writeStatus(s.dir, status))
+}
+
+func (s *session) status(ctx context.Context) (queueStatus, error) {
+	status, err := countQueue(ctx, s.queue)
+	if err != nil {
+		err = &storeError{err}
+	}
+	return status, err
+}
+
+// count finds out what became of every line. Those are lost that may have been attempted,
+// and of which the store knows nothing.
+func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
+	done := ctx.Err() == nil
+	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	s.sums = summary{Notifications: s.state.Notifications, Everybody: s.state.Everybody, Done: done}
+	s.letters = nil
+	dead := map[int]bool{}
+	for letter, err := range s.queue.Dead(counting) {
+		if err != nil {
+			return nil, &storeError{err}
+		}
+		line := lineOf(letter.Position)
+		if f := s.ledger.of(line); dead[line] || f == fateSent {
+			continue
+		}
+		dead[line] = true
+		s.sums.count(letter.Outcome)
+		if s.flags.output == jsonFormat {
+			s.letters = append(s.letters, deadLine(letter))
+		}
+	}
+	lost = map[int]bool{}
+	for line := 1; line <= s.state.Lines; line++ {
+		switch f := s.ledger.of(line); {
+		case f == fateSent:
+			s.sums.Queued++
+		case dead[line]:
+		case f == fateQueued && done:
+			lost[line] = true
+			s.sums.Lost++
+			s.sums.Unknown++
+		default:
+			s.sums.drop(f)
+		}
+	}
+	s.sums.ToGo = s.sums.Notifications - s.sums.Queued - s.sums.failed()
+	return lost, nil
+}

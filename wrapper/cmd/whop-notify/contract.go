@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// contract is where requests go, and in which version of the API: Whop knows a request
+// again only where both are the same.
+type contract struct {
+	BaseURL    string `json:"base_url"`
+	APIVersion string `json:"api_version"` // "": that of the key
+}
+
+func (contract) named(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+// contract is read off a request that the client builds, and sends nowhere.
+func (f *clientFlags) contract(flags *pflag.FlagSet) (contract, error) {
+	opts, err := f.options(flags)
+	if err != nil {
+		return contract{}, err
+	}
+	var transport recorder
+	client, err := whop.NewClient(append(opts, whop.WithHTTPClient(&http.Client{Transport: &transport}))...)
+	if err != nil {
+		return contract{}, err
+	}
+	if _, err := client.Send(context.Background(), whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"})); err != nil {
+		return contract{}, err
+	}
+	if transport.seen == nil {
+		return contract{}, errors.New("the request could not be built")
+	}
+	return contract{BaseURL: strings.TrimSuffix(transport.seen.URL, "/notifications"), APIVersion: transport.seen.header("Api-Version-Date")}, nil
+}
