@@ -27,6 +27,7 @@ type batch struct {
 	state  *batchState
 	ledger *ledger
 
+	waiting     bool // for room on the disk
 	alreadyDone bool // nothing was left to do when it began
 	interrupted bool
 	letters     []deadResult // at the end

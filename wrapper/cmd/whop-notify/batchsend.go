@@ -35,10 +35,11 @@ func (b *batch) send(ctx context.Context) error {
 			failures, sent = 0, now
 		}
 		if isFull(err) || isFull(b.dir.probe()) {
-			show.say("the disk of the state directory %s is full: waiting until there is room", b.dir.name)
+			b.sayFull(show)
 			if b.interrupted = !b.dir.waitForRoom(ctx); b.interrupted {
 				return nil
 			}
+			b.waiting = false
 			show.say("there is room again: going on")
 			continue
 		}
@@ -50,6 +51,14 @@ func (b *batch) send(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 		}
+	}
+}
+
+// sayFull says once that the batch waits.
+func (b *batch) sayFull(show *progress) {
+	if !b.waiting {
+		b.waiting = true
+		show.say("the disk of the state directory %s is full: waiting until there is room", b.dir.name)
 	}
 }
 
@@ -133,14 +142,14 @@ func (b *batch) report(ctx context.Context) error {
 func (b *batch) print(s summary) {
 	if b.flags.output == jsonFormat {
 		for _, letter := range b.letters {
-			writeResult(b.cmd, line(letter))
+			writeSummary(b.cmd, line(letter))
 		}
-		writeResult(b.cmd, line(s))
+		writeSummary(b.cmd, line(s))
 		return
 	}
 	text := s.text(styleOf(b.cmd.OutOrStdout()))
 	if b.alreadyDone {
 		text = append([]byte("already done on "+s.Finished.Format(shownTime)+": "), text...)
 	}
-	writeResult(b.cmd, text)
+	writeSummary(b.cmd, text)
 }

@@ -27,6 +27,8 @@ type session struct {
 	queue  *queue.Queue
 	client *whop.Client
 	stop   context.CancelCauseFunc
+
+	closeQueue func()
 }
 
 // maxRounds bounds how often lines are enqueued that the store has lost.
@@ -45,8 +47,8 @@ func (b *batch) session(ctx context.Context, show *progress) error {
 	if err != nil {
 		return &storeError{err}
 	}
-	defer closeQueue()
-	s.queue = q
+	s.queue, s.closeQueue = q, sync.OnceFunc(closeQueue)
+	defer s.closeQueue()
 	if s.client, err = b.flags.work.newClient(b.cmd.Flags(), q); err != nil {
 		return usageError(err, "")
 	}
@@ -160,6 +162,10 @@ func (s *session) work(ctx context.Context, round int, missing func(int) bool) e
 	})
 	err := s.watch(working, enqueued)
 	stop(err)
+	if isFull(err) { // the store takes no acknowledgements now: nothing is worth waiting for
+		s.sayFull(s.show)
+		s.closeQueue()
+	}
 	parts.Wait()
 	if cause := context.Cause(working); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
 		return cause

@@ -14,6 +14,7 @@ import (
 // send alone are registered by registerOnce.
 type clientFlags struct {
 	keyFile        string
+	key            string // its content, read once: it may be a pipe
 	baseURL        string
 	insecureHTTP   bool
 	apiVersion     string
@@ -64,11 +65,13 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 		opts = append(opts, whop.WithInsecureHTTP())
 	}
 	if flags.Changed("api-key-file") {
-		key, err := readKey(f.keyFile)
-		if err != nil {
-			return nil, err
+		if f.key == "" {
+			var err error
+			if f.key, err = readKey(f.keyFile); err != nil {
+				return nil, err
+			}
 		}
-		opts = append(opts, whop.WithAPIKey(key))
+		opts = append(opts, whop.WithAPIKey(f.key))
 	}
 	if flags.Changed("base-url") {
 		opts = append(opts, whop.WithBaseURL(f.baseURL))

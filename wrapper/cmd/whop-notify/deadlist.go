@@ -21,7 +21,9 @@ func listDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, _ []string) erro
 			return &exitError{code: exitNot, err: err}
 		}
 		if f.output == jsonFormat {
-			writeResult(cmd, line(deadLine(letter)))
+			if _, err := cmd.OutOrStdout().Write(line(deadLine(letter))); err != nil {
+				return err
+			}
 			continue
 		}
 		if none {
@@ -38,7 +40,9 @@ func listDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, _ []string) erro
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	writeResult(cmd, text.Bytes())
+	if _, err := cmd.OutOrStdout().Write(text.Bytes()); err != nil {
+		return err
+	}
 	if f.output == textFormat && none {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no dead letters")
 	}

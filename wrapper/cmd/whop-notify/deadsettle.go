@@ -53,9 +53,9 @@ func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do f
 		}
 		switch {
 		case f.output == jsonFormat:
-			writeResult(cmd, line(result))
+			writeSummary(cmd, line(result))
 		case err == nil:
-			writeResult(cmd, fmt.Appendf(nil, "dead letter %d: %s\n", id, text))
+			writeSummary(cmd, fmt.Appendf(nil, "dead letter %d: %s\n", id, text))
 		}
 	}
 	if len(errs) > 0 {

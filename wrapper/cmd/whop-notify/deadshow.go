@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -23,19 +21,27 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 		return &exitError{code: exitNot, err: err}
 	}
 	r := deadLine(letter)
-	if f.output == jsonFormat {
-		writeResult(cmd, line(r))
-		return nil
+	text := line(r)
+	if f.output == textFormat {
+		text = table("", r.rows())
 	}
-	var out bytes.Buffer
-	number, first := "", ""
+	_, err = cmd.OutOrStdout().Write(text)
+	return err
+}
+
+// rows are the fields for a person.
+func (r deadResult) rows() []row {
+	number, first, body := "", "", r.Body
 	if r.Line > 0 {
 		number = strconv.Itoa(r.Line)
 	}
 	if !r.FirstAttempt.IsZero() {
 		first = r.FirstAttempt.Format(time.RFC3339)
 	}
-	for _, field := range []struct{ name, value string }{
+	if r.Notification != nil {
+		body = string(r.Notification)
+	}
+	return []row{
 		{"id", strconv.FormatUint(r.ID, 10)},
 		{"line", number},
 		{"outcome", r.Outcome},
@@ -45,14 +51,8 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 		{"enqueued", r.EnqueuedAt.Format(time.RFC3339)},
 		{"first attempt", first},
 		{"died", r.DiedAt.Format(time.RFC3339)},
-		{"notification", string(letter.Body)},
-	} {
-		if field.value != "" {
-			fmt.Fprintf(&out, "%-16s %s\n", field.name, oneLine(field.value))
-		}
+		{"notification", body},
 	}
-	writeResult(cmd, out.Bytes())
-	return nil
 }
 
 // deadResult is a dead letter, as --output json shows it.

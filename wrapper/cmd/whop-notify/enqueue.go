@@ -88,9 +88,9 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	defer closeQueue()
 	sums, err := f.enqueueAll(ctx, cmd, q, in, m)
 	if f.output == jsonFormat {
-		writeResult(cmd, line(sums))
+		writeSummary(cmd, line(sums))
 	} else {
-		writeResult(cmd, fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", sums.Enqueued, counted(sums.Notifications), sums.Duplicates))
+		writeSummary(cmd, fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", sums.Enqueued, counted(sums.Notifications), sums.Duplicates))
 	}
 	if sums.Duplicates > 0 && sums.Duplicates == sums.Notifications {
 		fmt.Fprintln(cmd.ErrOrStderr(), "All of them came within the last 24 hours. To send them once more, give --run NAME.")

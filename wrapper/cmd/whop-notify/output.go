@@ -70,17 +70,28 @@ func (o *output) failure() error {
 	return &exitError{code: exitNot, err: o.err}
 }
 
-// writeResult writes what became of notifications to standard output, and to standard
-// error what cannot be. That it cannot changes nothing about what became of them, nor
-// about the exit code.
-func writeResult(cmd *cobra.Command, texts ...[]byte) {
+// writeResult writes what became of a notification to standard output, and to standard
+// error what cannot be, since it is said nowhere else. That it cannot changes nothing about
+// what became of it, nor about the exit code.
+func writeResult(cmd *cobra.Command, text []byte) {
 	out := cmd.OutOrStdout()
-	for _, text := range texts {
-		if _, err := out.Write(text); err != nil {
-			fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", errors.Unwrap(err), text)
-		}
+	if _, err := out.Write(text); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: the result could not be written: %v\n%s", errors.Unwrap(err), text)
 	}
-	if o, ok := out.(*output); ok {
+	excuse(out)
+}
+
+// writeSummary writes what can be asked for again. The exit code is not about it.
+func writeSummary(cmd *cobra.Command, text []byte) {
+	out := cmd.OutOrStdout()
+	if _, err := out.Write(text); err != nil && !errors.Is(err, syscall.EPIPE) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: %v\n", err)
+	}
+	excuse(out)
+}
+
+func excuse(w io.Writer) {
+	if o, ok := w.(*output); ok {
 		o.excused = true
 	}
 }

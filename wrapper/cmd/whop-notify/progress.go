@@ -44,7 +44,7 @@ const (
 	lineInterval     = 10 * time.Second // where there is no terminal
 
 	maxBar = 40 // columns
-	minBar = 12
+	minBar = 20
 )
 
 // fitting is what stands behind the bar, as far as there is room beside a bar of some use.

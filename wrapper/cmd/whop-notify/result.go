@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -76,16 +75,12 @@ func (f *format) print(cmd *cobra.Command, r result) {
 func (r result) text(s style) []byte {
 	var b bytes.Buffer
 	b.WriteString(r.headline(s) + "\n")
-	for _, f := range []struct{ name, value string }{
+	b.Write(table("  ", []row{
 		{"idempotency key", r.IdempotencyKey},
 		{"attempts", strconv.Itoa(r.Attempts)},
 		{"last status", statusLine(r.Status)},
 		{"request id", r.RequestID},
-	} {
-		if f.value != "" {
-			fmt.Fprintf(&b, "  %-16s %s\n", f.name, oneLine(f.value))
-		}
-	}
+	}))
 	return b.Bytes()
 }
 

@@ -50,6 +50,7 @@ func openStateDir(name string) (*stateDir, error) {
 		err = d.probe()
 	}
 	if err != nil {
+		d.discard()
 		d.close()
 		return nil, d.unusable(err)
 	}

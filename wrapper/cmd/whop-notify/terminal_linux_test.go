@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,11 +34,18 @@ func terminal(t *testing.T) (program, reader *os.File) {
 	ioctl(syscall.TIOCGPTN, &number)
 	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
-	size := [4]uint16{24, 100}
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, program.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size)))
-	require.Zero(t, errno)
+	resize(t, program, 100)
 	return program, reader
 }
+
+func resize(t *testing.T, terminal *os.File, columns uint16) {
+	t.Helper()
+	size := [4]uint16{24, columns}
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, terminal.Fd(), syscall.TIOCSWINSZ, uintptr(unsafe.Pointer(&size)))
+	require.Zero(t, errno)
+}
+
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
 func TestBatchShowsABarAtATerminal(t *testing.T) {
 	server := whoptest.NewServer(t)
