@@ -44,9 +44,15 @@ func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do f
 	if err != nil {
 		return err
 	}
+	if f.all && len(ids) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "no dead letters")
+	}
 	var errs []error
 	for _, id := range ids {
 		result, text, err := do(id)
+		if f.all && errors.Is(err, queue.ErrNoDeadLetter) {
+			continue // somebody else has settled it since it was listed
+		}
 		if err != nil {
 			errs = append(errs, err)
 			result = settled{ID: id, Settled: "no", Error: err.Error()}
@@ -72,7 +78,7 @@ func retryDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) 
 	return f.each(cmd, q, args, func(id uint64) (settled, string, error) {
 		ticket, err := q.Retry(cmd.Context(), id, f.acceptRepeat)
 		return settled{ID: id, Settled: "retried", IdempotencyKey: ticket.IdempotencyKey},
-			"back in the queue, under the key " + ticket.IdempotencyKey, err
+			"back in the queue, under the key " + oneLine(ticket.IdempotencyKey), err
 	})
 }
 

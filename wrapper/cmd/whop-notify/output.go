@@ -104,5 +104,5 @@ func line(v any) []byte {
 	if err := encoder.Encode(v); err != nil {
 		panic(err) // nothing of ours fails to encode
 	}
-	return b.Bytes()
+	return escaped(b.Bytes())
 }

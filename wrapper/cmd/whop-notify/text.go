@@ -1,16 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
 )
 
-// printable keeps what came from elsewhere from steering a terminal: control characters,
-// those that turn the direction of the text, and bytes that are no text.
+// unprintable are the characters that steer a terminal: control characters, those that turn
+// the direction of the text, and other line breaks.
+func unprintable(r rune) bool {
+	return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.In(r, unicode.Zl, unicode.Zp))
+}
+
+// printable keeps what came from elsewhere from steering a terminal, bytes that are no text
+// too.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.In(r, unicode.Zl, unicode.Zp)) {
+		if unprintable(r) {
 			return ' '
 		}
 		return r
@@ -35,4 +42,20 @@ func counted(n int) string {
 		return "1 notification"
 	}
 	return fmt.Sprintf("%d notifications", n)
+}
+
+// escaped is JSON that says the same, without raw characters that steer a terminal.
+func escaped(encoded []byte) []byte {
+	if bytes.IndexFunc(encoded, unprintable) < 0 {
+		return encoded
+	}
+	var b bytes.Buffer
+	for _, r := range string(encoded) {
+		if unprintable(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
 }
