@@ -58,6 +58,8 @@ func TestABatchBelongsToItsInput(t *testing.T) {
 		args  func(file, state string) []string
 		prep  func(t *testing.T, file string)
 		says  string
+
+		unfinishedToo bool
 	}
 	with := func(more ...string) func(file, state string) []string {
 		return func(file, _ string) []string { return append([]string{file}, more...) }
@@ -72,7 +74,7 @@ func TestABatchBelongsToItsInput(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		for _, test := range []run{
 			{name: "other content, as many", args: with(), prep: write(strings.Repeat(line, 30)), says: "that had as many notifications, with another content"},
-			{name: "appended", args: with(), says: "that had 30 notifications, this has 31", prep: func(t *testing.T, file string) {
+			{name: "appended", unfinishedToo: true, args: with(), says: "that had 30 notifications, this has 31", prep: func(t *testing.T, file string) {
 				t.Helper()
 				f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
 				require.NoError(t, err)
@@ -83,10 +85,13 @@ func TestABatchBelongsToItsInput(t *testing.T) {
 			{name: "empty export", args: with(), prep: write(""), says: "that had 30 notifications, this has 0"},
 			{name: "other standard input", stdin: line, args: func(_, state string) []string { return []string{"-", "--state", state} }, says: "that had 30 notifications, this has 1"},
 			{name: "other base URL", args: with("--base-url", "http://127.0.0.1:1/api/v1"), says: "and this run would send to http://127.0.0.1:1/api/v1"},
-			{name: "other version", args: with("--api-version", "2025-01-01"), says: "has the --api-version 2026-07-20, and this run has 2025-01-01"},
+			{name: "other version", unfinishedToo: true, args: with("--api-version", "2025-01-01"), says: "has the --api-version 2026-07-20, and this run has 2025-01-01"},
 			{name: "no version", args: with("--api-version", "none"), says: "and this run has none"},
 			{name: "no broadcasts any more", args: with("--no-broadcast"), says: "30 of 30 notifications go to everybody, which --no-broadcast refuses"},
 		} {
+			if !done && !test.unfinishedToo {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s, done %v", test.name, done), func(t *testing.T) {
 				t.Parallel()
 				server := whoptest.NewServer(t)

@@ -187,6 +187,7 @@ func TestBatchTellsWhatFailed(t *testing.T) {
 }
 
 func TestBatchChecksEverythingFirst(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.ndjson")
@@ -291,12 +292,4 @@ func TestBatchGoesOnAfterASignal(t *testing.T) {
 	require.Zero(t, f.code, f.stderr)
 	onceEach(t, server, 200)
 	require.Len(t, server.Requests(), 200, "what was in flight had come to its end")
-}
-
-func TestBatchTellsItsProgressInLinesWhereThereIsNoTerminal(t *testing.T) {
-	t.Parallel()
-	server := whoptest.NewServer(t)
-	f := execute(t, environment(server), "batch", fileOf(t, 120), "--rate-limit", "500")
-	require.Zero(t, f.code, f.stderr)
-	require.Regexp(t, `\n0 of 120\n\d+ of 120, \d+\.\d/s, \d+s left\n$`, f.stderr)
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	started := time.Now()
 	// What the environment holds, for real sends, does not matter to it.
 	f := execute(t, []string{

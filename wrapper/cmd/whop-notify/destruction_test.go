@@ -54,6 +54,9 @@ func faults(server *whoptest.Server, random *rand.Rand) {
 	})
 }
 
+// soaking is for the long form of a test, by make soak.
+func soaking() bool { return os.Getenv("WHOP_SOAK") != "" }
+
 // chance is random, and can be repeated.
 func chance(t *testing.T) *rand.Rand {
 	t.Helper()
@@ -94,7 +97,10 @@ func nothingLostNothingTwice(t *testing.T, server *whoptest.Server, n int, dead 
 // Workers are killed every second or so, and the NATS server too, while Whop fails.
 func TestNothingIsLostAndNothingSentTwiceWhateverIsKilled(t *testing.T) {
 	t.Parallel()
-	const n, workers, chaos = 3000, 3, 25 * time.Second
+	n, workers, chaos := 300, 3, 6*time.Second
+	if soaking() {
+		n, chaos = 3000, 25*time.Second
+	}
 	random := chance(t)
 	server := whoptest.NewServer(t)
 	faults(server, rand.New(rand.NewPCG(random.Uint64(), 0)))
@@ -111,7 +117,7 @@ func TestNothingIsLostAndNothingSentTwiceWhateverIsKilled(t *testing.T) {
 		pause := rand.New(rand.NewPCG(random.Uint64(), 0))
 		supervised.Go(func() {
 			for {
-				p := start(t, environment(server), args...)
+				p := startRaced(t, environment(server), args...)
 				select {
 				case <-time.After(time.Duration(500+pause.IntN(1500)) * time.Millisecond):
 					p.kill()
@@ -144,11 +150,11 @@ func TestNothingIsLostAndNothingSentTwiceWhateverIsKilled(t *testing.T) {
 	close(ended)
 	supervised.Wait()
 	for range workers { // and the last ones work in peace
-		t.Cleanup(start(t, environment(server), args...).kill)
+		t.Cleanup(startRaced(t, environment(server), args...).kill)
 	}
 	settled(t, q, 2*time.Minute)
 	t.Logf("workers killed %v times, the NATS server %d times", kills, restarts)
-	require.Greater(t, kills[0]+kills[1]+kills[2], 3*workers)
+	require.Greater(t, kills[0]+kills[1]+kills[2], workers)
 	nothingLostNothingTwice(t, server, n, deadOf(t, q))
 }
 
@@ -165,10 +171,13 @@ func deadOf(t *testing.T, q *queue.Queue) map[string]fate {
 	return dead
 }
 
-// A batch is killed ten times, and its file taken away once it is not needed.
+// A batch is killed again and again, and its file taken away.
 func TestABatchIsSentOnceHoweverOftenItIsKilled(t *testing.T) {
 	t.Parallel()
-	const n, kills = 2000, 10
+	n, kills := 250, 3
+	if soaking() {
+		n, kills = 2000, 10
+	}
 	random := chance(t)
 	server := whoptest.NewServer(t)
 	faults(server, rand.New(rand.NewPCG(random.Uint64(), 0)))
@@ -177,23 +186,19 @@ func TestABatchIsSentOnceHoweverOftenItIsKilled(t *testing.T) {
 	args := []string{"batch", file, "--rate-limit", "6000", "--attempt-timeout", "1s", "--max-attempts", "2", "--output", "json"}
 	killed, sent := 0, []int{}
 	for range kills {
-		p := start(t, environment(server), args...)
+		p := startRaced(t, environment(server), args...)
 		time.Sleep(time.Duration(20+random.IntN(1400)) * time.Millisecond)
 		if p.kill(); !p.ProcessState.Exited() {
 			killed++
 		}
 		sent = append(sent, len(server.Queued()))
-		if content, err := os.ReadFile(filepath.Join(state, "batch.json")); err == nil {
-			var s struct{ Queued bool }
-			require.NoError(t, json.Unmarshal(content, &s))
-			if s.Queued {
-				_ = os.Remove(file)
-			}
+		if _, err := os.Stat(filepath.Join(state, "batch.json")); err == nil {
+			_ = os.Remove(file)
 		}
 	}
 	require.Equal(t, kills, killed, "killed before it was done")
 	t.Logf("sent by the time of each kill: %v", sent)
-	p := start(t, environment(server), args...)
+	p := startRaced(t, environment(server), args...)
 	p.reader.Wait()
 	_ = p.Wait()
 	letters, s := parseBatch(t, p.stdout.String())

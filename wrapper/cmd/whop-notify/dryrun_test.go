@@ -15,6 +15,7 @@ import (
 
 // A dry run shows what the real run then sends, header by header.
 func TestDryRunShowsTheExactRequestAndSendsNothing(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	args := append(slices.DeleteFunc(sendArgs(), func(a string) bool { return a == "--everybody" }), "--user", "user_1", "--idempotency-key", "invoice-7", "--subtitle", "<&>")
 	shown := execute(t, environment(server), append(args, "--dry-run")...)
@@ -37,6 +38,7 @@ func TestDryRunShowsTheExactRequestAndSendsNothing(t *testing.T) {
 }
 
 func TestDryRunForPrograms(t *testing.T) {
+	t.Parallel()
 	f := execute(t, []string{"WHOP_API_KEY=a-secret-that-stays-one"}, sendArgs("--dry-run", "--output", "json")...)
 	require.Zero(t, f.code)
 	var shown struct {
@@ -59,6 +61,7 @@ func TestDryRunForPrograms(t *testing.T) {
 }
 
 func TestDryRunNeedsNoKeyAndSaysThatASendDoes(t *testing.T) {
+	t.Parallel()
 	f := execute(t, nil, sendArgs("--dry-run", "--api-version", "none")...)
 	require.Zero(t, f.code)
 	require.NotContains(t, f.stdout, "Api-Version-Date")
@@ -66,6 +69,7 @@ func TestDryRunNeedsNoKeyAndSaysThatASendDoes(t *testing.T) {
 }
 
 func TestDryRunChecksTheNotification(t *testing.T) {
+	t.Parallel()
 	f := execute(t, nil, sendArgs("--dry-run", "--rest-path", "settings")...)
 	require.Equal(t, 2, f.code)
 	require.Empty(t, f.stdout)

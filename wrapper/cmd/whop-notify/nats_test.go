@@ -104,6 +104,7 @@ func settled(t *testing.T, q *queue.Queue, within time.Duration) queue.Stats {
 }
 
 func TestNATSFlags(t *testing.T) {
+	t.Parallel()
 	file := fileOf(t, 1)
 	missing := filepath.Join(t.TempDir(), "missing")
 	for name, c := range map[string]struct {

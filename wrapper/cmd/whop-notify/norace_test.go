@@ -2,4 +2,4 @@
 
 package main_test
 
-var buildFlags []string
+var raceFlags []string

@@ -13,6 +13,7 @@ import (
 // Where nothing but printing is asked for, what cannot be printed is a failure, but no wrong
 // usage; and a reader that has seen enough is none.
 func TestOutputThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer full.Close()
@@ -43,6 +44,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 
 // Ctrl-\ ends a Go program with 2, which says here that nothing was tried.
 func TestSIGQUITShowsGoroutinesAndExitsWithACodeOfItsOwn(t *testing.T) {
+	t.Parallel()
 	p, _ := serve(t, nil, "--api-key", "local-test-key")
 	p.signal(syscall.SIGQUIT)
 	f := p.finish()

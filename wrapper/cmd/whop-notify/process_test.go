@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -25,12 +26,11 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // most tests wait for processes that wait
 	dir, err := os.MkdirTemp("", "whop-notify-test-")
 	if err == nil {
-		binary = filepath.Join(dir, "whop-notify")
-		build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", binary, ".")...)
-		build.Stderr = os.Stderr
-		err = build.Run()
+		binary, err = build(dir, "whop-notify")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "building the command:", err)
@@ -41,6 +41,19 @@ func TestMain(m *testing.M) {
 		os.Exit(code)
 	}))
 }
+
+func build(dir, name string, flags ...string) (string, error) {
+	name = filepath.Join(dir, name)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", name, ".")...)
+	cmd.Stderr = os.Stderr
+	return name, cmd.Run()
+}
+
+// raced builds the command with the race detector, if the tests have it, for what does much
+// at the same time: it takes three times as long.
+var raced = sync.OnceValues(func() (string, error) {
+	return build(filepath.Dir(binary), "whop-notify-raced", raceFlags...)
+})
 
 // patience is how long a process may take before a test fails.
 const patience = 30 * time.Second
@@ -64,7 +77,20 @@ func start(t *testing.T, env []string, args ...string) *process {
 
 func startWith(t *testing.T, stdin string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.CommandContext(t.Context(), binary, args...), t: t, lines: make(chan string, 1000)}
+	return startCommand(t, binary, stdin, env, args...)
+}
+
+// startRaced runs the command with the race detector.
+func startRaced(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
+	name, err := raced()
+	require.NoError(t, err)
+	return startCommand(t, name, "", env, args...)
+}
+
+func startCommand(t *testing.T, name, stdin string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.CommandContext(t.Context(), name, args...), t: t, lines: make(chan string, 1000)}
 	p.Env = append([]string{"HOME=" + t.TempDir(), "GORACE=atexit_sleep_ms=0"}, env...)
 	for _, v := range env {
 		if key, ok := strings.CutPrefix(v, "WHOP_API_KEY="); ok {

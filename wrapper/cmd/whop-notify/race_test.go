@@ -2,5 +2,5 @@
 
 package main_test
 
-// buildFlags give the command the race detector that its tests run with.
-var buildFlags = []string{"-race"}
+// raceFlags give a command the race detector that its tests run with.
+var raceFlags = []string{"-race"}

@@ -8,6 +8,7 @@ import (
 )
 
 func TestHelpHasExamplesAndGoesToStandardOutput(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"send", "--help"}, {"help", "send"}, {"serve", "--help"}, {"demo", "--help"},
 	} {
@@ -20,11 +21,13 @@ func TestHelpHasExamplesAndGoesToStandardOutput(t *testing.T) {
 }
 
 func TestHelpListsTheExitCodes(t *testing.T) {
+	t.Parallel()
 	require.Contains(t, execute(t, nil, "--help").stdout, "3  unknown")
 }
 
 // A script whose variable is empty must not take help for success.
 func TestWithoutACommandItShowsItsHelp(t *testing.T) {
+	t.Parallel()
 	f := execute(t, nil)
 	require.Equal(t, 2, f.code)
 	require.Equal(t, execute(t, nil, "--help").stdout, f.stdout)
@@ -32,6 +35,7 @@ func TestWithoutACommandItShowsItsHelp(t *testing.T) {
 }
 
 func TestVersionNamesTheModulesAndGos(t *testing.T) {
+	t.Parallel()
 	for _, arg := range []string{"--version", "version"} {
 		f := execute(t, nil, arg)
 		require.Zero(t, f.code)
@@ -41,6 +45,7 @@ func TestVersionNamesTheModulesAndGos(t *testing.T) {
 }
 
 func TestCompletionForEachShell(t *testing.T) {
+	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		f := execute(t, nil, "completion", shell)
 		require.Zero(t, f.code, shell)
@@ -51,6 +56,7 @@ func TestCompletionForEachShell(t *testing.T) {
 }
 
 func TestWrongCommands(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		args []string
 		says string
@@ -73,6 +79,7 @@ func TestWrongCommands(t *testing.T) {
 }
 
 func TestImportersOfThePackageDoNotBuildTheCommandsDependencies(t *testing.T) {
+	t.Parallel()
 	list := exec.CommandContext(t.Context(), "go", "list", "-deps", "github.com/whopnotify/whopnotify/wrapper")
 	packages, err := list.Output()
 	require.NoError(t, err)

@@ -38,6 +38,7 @@ func parse(t *testing.T, stdout string) result {
 }
 
 func TestSendToACompany(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	f := execute(t, environment(server), sendArgs()...)
 
@@ -52,6 +53,7 @@ func TestSendToACompany(t *testing.T) {
 }
 
 func TestSendToUsersOfAnExperienceWithEveryField(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	f := execute(t, environment(server), "send", "--experience", "exp_1", "--title", "Class at six", "--content", "Räume 1 & 2",
 		"--user", "user_1", "--user", "user_2", "--subtitle", "Today", "--rest-path", "/bookings?id=7", "--icon-user", "user_3",
@@ -73,6 +75,7 @@ func TestSendToUsersOfAnExperienceWithEveryField(t *testing.T) {
 }
 
 func TestSendSaysThatItWasQueuedBefore(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	require.Zero(t, execute(t, environment(server), sendArgs("--idempotency-key", "once")...).code)
 
@@ -84,6 +87,7 @@ func TestSendSaysThatItWasQueuedBefore(t *testing.T) {
 }
 
 func TestSendRetriesAndLogsAttempts(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(503, "", "Busy"), whoptest.RateLimitedAfter(10*time.Millisecond))
 	f := execute(t, environment(server), sendArgs("--verbose", "--output", "json")...)
@@ -99,6 +103,7 @@ func TestSendRetriesAndLogsAttempts(t *testing.T) {
 
 // Each way a send fails: its exit code, its outcome, and what the user is told to do.
 func TestSendFails(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		reply   whoptest.Reply
 		code    int
@@ -147,6 +152,7 @@ func TestSendFails(t *testing.T) {
 // Under a key of the user's an earlier run may be in doubt, so the key is kept until Whop
 // itself shows that nothing was queued under it.
 func TestAdviceForAKeyOfTheUsers(t *testing.T) {
+	t.Parallel()
 	replay := func(r whoptest.Reply) whoptest.Reply { return r.WithHeader("Idempotent-Replayed", "true") }
 	for _, test := range []struct {
 		name  string
@@ -184,6 +190,7 @@ func TestAdviceForAKeyOfTheUsers(t *testing.T) {
 
 // A wait that is too long is said without the package's name for its bound.
 func TestTooLongAWaitIsSaidInTheCommandsWords(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.RateLimited(2 * time.Hour))
 	f := execute(t, environment(server), sendArgs("--output", "json")...)
@@ -195,6 +202,7 @@ func TestTooLongAWaitIsSaidInTheCommandsWords(t *testing.T) {
 }
 
 func TestSendShowsWhopsErrorToPrograms(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(
 		whoptest.Error(403, "missing_permission", "No permission.").WithHeader("X-Request-Id", "req_7"),
@@ -213,6 +221,7 @@ func TestSendShowsWhopsErrorToPrograms(t *testing.T) {
 }
 
 func TestSendThatCannotConnectIsNotSent(t *testing.T) {
+	t.Parallel()
 	f := execute(t, []string{"WHOP_API_KEY=test-key-of-no-use", "WHOP_BASE_URL=http://127.0.0.1:1/api/v1"}, sendArgs("--max-attempts", "1")...)
 	require.Equal(t, 1, f.code)
 	require.Contains(t, f.stdout, "not sent: ")
@@ -221,6 +230,7 @@ func TestSendThatCannotConnectIsNotSent(t *testing.T) {
 
 // What the advice after an unknown outcome promises.
 func TestTheKeyOfAnUnknownOutcomeMakesAnotherRunSafe(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Reset().AfterQueueing())
 	first := execute(t, environment(server), sendArgs("--output", "json", "--at-most-once")...)
@@ -235,6 +245,7 @@ func TestTheKeyOfAnUnknownOutcomeMakesAnotherRunSafe(t *testing.T) {
 }
 
 func TestTheTimeoutIsOverAllAttempts(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Stall())
 	f := execute(t, environment(server), sendArgs("--timeout", "1s")...)
@@ -244,6 +255,7 @@ func TestTheTimeoutIsOverAllAttempts(t *testing.T) {
 }
 
 func TestTheKeyComesFromAFile(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	for name, content := range map[string]string{
 		"plain": server.APIKey(), "newline": server.APIKey() + "\n", "crlf": server.APIKey() + "\r\n",
@@ -256,6 +268,7 @@ func TestTheKeyComesFromAFile(t *testing.T) {
 }
 
 func TestTheProxyOfTheEnvironmentIsUsed(t *testing.T) {
+	t.Parallel()
 	server, err := whoptest.New()
 	require.NoError(t, err)
 	defer server.Close()

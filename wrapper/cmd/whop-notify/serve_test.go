@@ -39,6 +39,7 @@ func client(t *testing.T, base, key string) *whop.Client {
 var paid = whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
 
 func TestServeIsAStandIn(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			const key = "local-test-key"
@@ -64,6 +65,7 @@ func TestServeIsAStandIn(t *testing.T) {
 
 // Whoever reads the log may go away, or stop reading: requests are served all the same.
 func TestServeGoesOnWhenNobodyReadsItsLog(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		reader func(*os.File) error
@@ -104,6 +106,7 @@ func TestServeGoesOnWhenNobodyReadsItsLog(t *testing.T) {
 }
 
 func TestServeStopsWithConnectionsOpen(t *testing.T) {
+	t.Parallel()
 	p, base := serve(t, nil)
 	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(base, "http://"), "/api/v1"))
 	require.NoError(t, err)
@@ -115,6 +118,7 @@ func TestServeStopsWithConnectionsOpen(t *testing.T) {
 }
 
 func TestServeTakesItsKey(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "key")
 	require.NoError(t, os.WriteFile(file, []byte("key-in-a-file\n"), 0o600))
 	for name, c := range map[string]struct {
@@ -146,6 +150,7 @@ func TestServeTakesItsKey(t *testing.T) {
 }
 
 func TestServeFailsAsAsked(t *testing.T) {
+	t.Parallel()
 	p, base := serve(t, nil, "--api-key", "local-test-key", "--fail", "503,422", "--rate-limit", "1")
 	c := client(t, base, "local-test-key")
 	_, err := c.Send(t.Context(), paid)
@@ -192,6 +197,7 @@ func TestServePinsAPIVersion(t *testing.T) {
 }
 
 func TestServeRefuses(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()

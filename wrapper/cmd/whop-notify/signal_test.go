@@ -17,6 +17,7 @@ func arrived(t *testing.T, server *whoptest.Server, n int) {
 }
 
 func TestASignalDuringAnAttemptLeavesTheOutcomeUnknown(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -40,6 +41,7 @@ func TestASignalDuringAnAttemptLeavesTheOutcomeUnknown(t *testing.T) {
 }
 
 func TestASignalDuringAWaitAfterARefusalLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -60,6 +62,7 @@ func TestASignalDuringAWaitAfterARefusalLeavesNoDoubt(t *testing.T) {
 }
 
 func TestASignalDuringAWaitAfterADoubtfulAttempt(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(503, "", "Busy").WithHeader("Retry-After", "30"))
 	p := start(t, environment(server), sendArgs("--verbose")...)

@@ -48,6 +48,7 @@ func resize(t *testing.T, terminal *os.File, columns uint16) {
 var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
 func TestBatchShowsABarAtATerminal(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(422, "", "Verify first."))
 	program, reader := terminal(t)
@@ -69,6 +70,7 @@ func TestBatchShowsABarAtATerminal(t *testing.T) {
 }
 
 func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		env  []string
 		want bool
@@ -99,6 +101,7 @@ func TestColoursAreForTerminalsThatWantThem(t *testing.T) {
 }
 
 func TestTheKeyIsNotAmongTheArguments(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Stall())
 	p := start(t, environment(server), sendArgs()...)
@@ -113,6 +116,7 @@ func TestTheKeyIsNotAmongTheArguments(t *testing.T) {
 
 // The exit code is about the notification, also where its result cannot be written.
 func TestAResultThatCannotBeWrittenDoesNotMakeItLookLost(t *testing.T) {
+	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer full.Close()
@@ -137,6 +141,7 @@ func TestAResultThatCannotBeWrittenDoesNotMakeItLookLost(t *testing.T) {
 
 // A person should not look at nothing while the command waits.
 func TestWaitsShowAtATerminal(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.RateLimitedAfter(10 * time.Millisecond))
 	program, reader := terminal(t)

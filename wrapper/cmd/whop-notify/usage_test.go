@@ -13,6 +13,7 @@ import (
 
 // Wrong usage ends with exit code 2 before any network, and says what to do.
 func TestSendRefuses(t *testing.T) {
+	t.Parallel()
 	const noTarget = "--everybody --title=T --content=C "
 	const valid = "--company=biz_1 --everybody --title=T --content=C "
 	const nobody = "--company=biz_1 --title=T --content=C "
@@ -73,6 +74,7 @@ func TestSendRefuses(t *testing.T) {
 }
 
 func TestSendRefusesTheEnvironment(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "empty")
 	require.NoError(t, os.WriteFile(file, []byte("\n"), 0o600))
 	for name, c := range map[string]struct {
