@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -298,6 +301,58 @@ func TestAStoreThatLostSomething(t *testing.T) {
 			onceEach(t, server, 50)
 		})
 	}
+}
+
+// backdate makes a batch that was begun long ago.
+func backdate(t *testing.T, state string, age time.Duration) {
+	t.Helper()
+	name := filepath.Join(state, "batch.json")
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	var signed struct {
+		Batch map[string]any `json:"batch"`
+		Sum   string         `json:"sum"`
+	}
+	require.NoError(t, json.Unmarshal(content, &signed))
+	signed.Batch["begun"] = time.Now().Add(-age)
+	batch, err := json.Marshal(signed.Batch)
+	require.NoError(t, err)
+	signed.Sum = fmt.Sprintf("%x", sha256.Sum256(batch))
+	content, err = json.Marshal(map[string]any{"batch": json.RawMessage(batch), "sum": signed.Sum})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, content, 0o600))
+}
+
+// Where Whop may have forgotten the keys, what may have been attempted is unknown, and only
+// what certainly was not is sent.
+func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 3000)
+	hanging(server, 20)
+	p := start(t, environment(server), "batch", file, "--rate-limit", "0", "--concurrency", "4")
+	require.Eventually(t, func() bool { return len(server.Queued()) >= 20 }, patience, time.Millisecond)
+	p.kill()
+	server.ScriptFunc(nil)
+	state := file + ".state"
+	ledger, err := os.ReadFile(filepath.Join(state, "ledger"))
+	require.NoError(t, err)
+	doubtful, fresh := bytes.Count(ledger, []byte("q")), bytes.Count(ledger[:3000], []byte{0})
+	require.NotZero(t, doubtful)
+	before := delivered(t, server)
+	require.NoError(t, os.RemoveAll(filepath.Join(state, "queue")))
+	backdate(t, state, 24*time.Hour)
+
+	f := execute(t, environment(server), "batch", file, "--rate-limit", "0", "--output", "json")
+	require.Equal(t, 3, f.code, f.stderr)
+	require.Contains(t, f.stderr, "whether they went out is unknown, and they are too old to send again under the same keys")
+	_, s := parseBatch(t, f.stdout)
+	require.Equal(t, summary{Notifications: 3000, Everybody: 3000, Queued: 3000 - doubtful, Unknown: doubtful, Lost: doubtful, Done: true}, s)
+	after := delivered(t, server)
+	for text, times := range after {
+		require.Equal(t, 1, times, text)
+	}
+	require.Len(t, after, len(before)+fresh)
 }
 
 func TestADamagedStateIsRefused(t *testing.T) {

@@ -100,7 +100,7 @@ func TestBatchSendsEveryLineOnce(t *testing.T) {
 	require.Equal(t, done, f.stdout)
 	require.Equal(t, "100 of 100 notifications: to everybody in the target\n0 of 100\n", f.stderr)
 	onceEach(t, server, 100)
-	require.Equal(t, []string{"batch.json", "input.ndjson", "ledger", "lock", "queue", "status.json"}, filesIn(t, file+".state"))
+	require.Equal(t, []string{"batch.json", "ledger", "lock", "queue", "status.json"}, filesIn(t, file+".state"))
 
 	// A batch that is done stays done.
 	f = execute(t, environment(server), "batch", file)
@@ -266,7 +266,7 @@ func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
 	f := execute(t, []string{"WHOP_BASE_URL=" + server.URL(), "WHOP_API_KEY=wrong"}, "batch", file, "--rate-limit", "0")
 	require.Equal(t, 1, f.code)
 	require.Contains(t, f.stderr, "401 Unauthorized")
-	require.Contains(t, f.stderr, "Nothing is lost: correct the key")
+	require.Contains(t, f.stderr, "Nothing is lost: correct the key, its permission or the base URL")
 	f = execute(t, environment(server), "batch", file, "--rate-limit", "0")
 	require.Zero(t, f.code, f.stderr)
 	onceEach(t, server, 30)

@@ -73,6 +73,12 @@ func isStoreFailure(err error) bool {
 	return ok
 }
 
+// isRefusal reports whether Whop refuses everything, which no other store mends.
+func isRefusal(err error) bool {
+	_, answered := errors.AsType[*whop.APIError](err)
+	return answered
+}
+
 // sendingError gives an error that ends a run its code and advice.
 func sendingError(err error) error {
 	if _, coded := errors.AsType[*exitError](err); coded {
@@ -80,8 +86,8 @@ func sendingError(err error) error {
 	}
 	hint := runAgain
 	switch {
-	case errors.Is(err, whop.ErrUnauthorized), errors.Is(err, whop.ErrRedirect):
-		hint = "Nothing is lost: correct the key or the base URL, and run the same command again."
+	case isRefusal(err):
+		hint = "Nothing is lost: correct the key, its permission or the base URL, and run the same command again."
 	case errors.Is(err, errChanged):
 		hint = "What was queued before is safe. Begin anew with --restart, with only the lines that are missing."
 	}
@@ -121,6 +127,9 @@ func (b *batch) report(ctx context.Context) error {
 		b.state.Finished, b.state.ExitCode, b.state.Summary = s.Finished, s.exitCode(), &s
 		if err := errors.Join(b.ledger.sync(), b.state.save(b.dir)); err != nil {
 			return &exitError{code: exitNot, err: fmt.Errorf("writing down that the batch is done: %w", err), hint: runAgain}
+		}
+		if s.exitCode() == exitQueued {
+			_ = b.dir.root.Remove(inputFile) // nothing of it will be needed again
 		}
 	}
 	b.print(s)

@@ -155,7 +155,7 @@ func (s *session) work(ctx context.Context, round int, missing func(int) bool) e
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if errors.Is(err, whop.ErrUnauthorized) || errors.Is(err, whop.ErrRedirect) {
+		if isRefusal(err) {
 			return err
 		}
 		return &storeError{err}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -69,7 +70,10 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags) error {
 	context.AfterFunc(ctx, func() { logger.Info("ending: what is in flight comes to its end", "drain_timeout", f.drain) })
 	counting, endCounting := context.WithCancel(ctx)
 	var counts sync.WaitGroup
-	counts.Go(func() { logStatsEachMinute(counting, q, logger) })
+	counts.Go(func() {
+		defer exitOnPanic(os.Stderr)
+		logStatsEachMinute(counting, q, logger)
+	})
 	err = q.Work(ctx, client, f.concurrency)
 	endCounting()
 	counts.Wait()
