@@ -2,12 +2,9 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,9 +21,10 @@ type DeadLetter struct {
 	Notification   whop.Notification // with its key; the zero value if Body is no notification
 	Body           []byte            // as it was in the queue
 	IdempotencyKey string
+	KeySpent       bool         // Whop repeats its refusal to the key: only another one leads further
 	Position       uint64       // of EnqueueAt; 0: none
 	Outcome        whop.Outcome // over all deliveries: NotSent and Rejected are certain
-	Reason         string       // the error of the last delivery
+	Reason         string       // the error of the last delivery, one line without control characters
 	Deliveries     int          // how often a worker had it
 	EnqueuedAt     time.Time
 	DiedAt         time.Time
@@ -42,35 +40,11 @@ var ErrNoDeadLetter = errors.New("queue: no such dead letter")
 // retry it could notify a second time.
 var ErrMayRepeat = errors.New("queue: a retry could notify a second time")
 
-// The headers of a dead letter, besides those of the notification.
-const (
-	outcomeHeader    = "Whop-Outcome"
-	reasonHeader     = "Whop-Reason"
-	deliveriesHeader = "Whop-Deliveries"
-	enqueuedHeader   = "Whop-Enqueued" // RFC 3339
-)
-
-// maxReason is how much of an error a dead letter keeps, in bytes.
-const maxReason = 8 << 10
-
-// deadMessage encodes a delivery that is given up.
-func (d *delivery) deadMessage(outcome whop.Outcome, reason string, firstAttempt time.Time) *nats.Msg {
-	it := d.item
-	it.firstAttempt = firstAttempt
-	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	m := it.message(d.deadSubject(), strconv.FormatUint(d.seq, 10))
-	m.Header.Set(outcomeHeader, outcome.String())
-	m.Header.Set(reasonHeader, reason)
-	m.Header.Set(deliveriesHeader, strconv.Itoa(d.count))
-	setTime(m.Header, enqueuedHeader, d.enqueued)
-	return m
-}
-
-// Dead gives the dead letters, oldest first. An error ends it.
+// Dead yields the dead letters, oldest first. An error ends it.
 func (q *Queue) Dead(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		for next := uint64(1); ; {
-			msg, err := q.dead.GetMsg(ctx, next, jetstream.WithGetMsgSubject(q.deadSubject()))
+			msg, err := q.get(ctx, q.dead, next, q.name+".dead.*")
 			if errors.Is(err, jetstream.ErrMsgNotFound) {
 				return
 			}
@@ -86,7 +60,7 @@ func (q *Queue) Dead(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// DeadLetter gives one of them, or [ErrNoDeadLetter].
+// DeadLetter returns one of them, or [ErrNoDeadLetter].
 func (q *Queue) DeadLetter(ctx context.Context, id uint64) (DeadLetter, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
@@ -99,7 +73,7 @@ func (q *Queue) getDead(ctx context.Context, id uint64) (*jetstream.RawStreamMsg
 	if id == 0 {
 		return nil, fmt.Errorf("%w: 0", ErrNoDeadLetter)
 	}
-	msg, err := q.dead.GetMsg(ctx, id)
+	msg, err := q.get(ctx, q.dead, id, "")
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, fmt.Errorf("%w: %d", ErrNoDeadLetter, id)
 	}
@@ -115,14 +89,15 @@ func deadLetterOf(msg *jetstream.RawStreamMsg) DeadLetter {
 		ID:             msg.Sequence,
 		Body:           it.body,
 		IdempotencyKey: it.key,
+		KeySpent:       it.spent,
 		Position:       it.position,
 		Outcome:        outcomeOf(msg.Header),
-		Reason:         msg.Header.Get(reasonHeader),
-		EnqueuedAt:     timeOf(msg.Header, enqueuedHeader),
+		Reason:         it.reason,
+		Deliveries:     it.deliveries,
+		EnqueuedAt:     it.enqueued,
 		DiedAt:         msg.Time,
 		FirstAttempt:   it.firstAttempt,
 	}
-	letter.Deliveries, _ = strconv.Atoi(msg.Header.Get(deliveriesHeader))
 	if err == nil {
 		letter.Notification = it.notification
 	}
@@ -138,13 +113,21 @@ func outcomeOf(header nats.Header) whop.Outcome {
 	return whop.Unknown
 }
 
-// Retry puts a dead letter back into the queue. If it is certain that Whop did not queue
-// it, it gets a new idempotency key, since Whop would repeat its refusal to the old one. If
-// that is unknown, it keeps its key, by which Whop knows it; once that key is 23 hours old
-// it may notify a second time, and the error is [ErrMayRepeat], unless acceptRepeat is true:
-// then it gets a new key. One that is no valid notification gives a
-// [*whop.ValidationError]. On an error it stays a dead letter, and to retry it once more is
-// safe: what was interrupted goes on under the key that it had begun with.
+// retryPrefix is before the ID of a dead letter of which a retry begins.
+const retryPrefix = "retry."
+
+// Retry puts a dead letter back into the queue.
+//
+// If its outcome is unknown it keeps its key, by which Whop knows it; once that key may be 23
+// hours old it may notify a second time, and the error is [ErrMayRepeat], unless acceptRepeat
+// is true: then it gets a new key. If it is certain that Whop did not queue it, it gets a new
+// key where Whop repeats its refusal to the old one (DeadLetter.KeySpent), or where the queue
+// made up the old one; a key of the caller's own is kept otherwise, since an earlier send under
+// it may be in doubt.
+//
+// One that is no valid notification gives a [*whop.ValidationError]. After an error it may be
+// a dead letter still, and to retry it once more is safe: what was interrupted goes on under
+// the key that it had begun with.
 func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
@@ -154,84 +137,67 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	if err != nil {
 		return Ticket{}, fmt.Errorf("queue: dead letter %d: %w", id, err)
 	}
-	begun, revision, err := q.begunRetry(ctx, id)
-	if err != nil {
-		return Ticket{}, fmt.Errorf("queue: looking whether dead letter %d was retried: %w", id, err)
+	fail := func(what string, err error) (Ticket, error) {
+		return Ticket{IdempotencyKey: it.key}, fmt.Errorf("queue: dead letter %d: %s: %w", id, what, err)
 	}
-	certain := outcomeOf(msg.Header) != whop.Unknown
-	if revision > 0 {
-		it.key, it.firstAttempt, certain = begun.Key, begun.Since, false
+	original := it
+	var b begun
+	for {
+		tooOld := !it.firstAttempt.IsZero() && q.now().Sub(it.firstAttempt) >= keyLifetime
+		if tooOld && !acceptRepeat {
+			return fail("it may have been queued since "+it.firstAttempt.Format(time.RFC3339), ErrMayRepeat)
+		}
+		certain := it.firstAttempt.IsZero() && outcomeOf(msg.Header) != whop.Unknown
+		if tooOld || certain && (it.generated || it.spent) {
+			it.key, it.generated, it.spent, it.firstAttempt = uuid.NewString(), true, false, time.Time{}
+		}
+		if b, err = q.begin(ctx, fmt.Sprintf("%s%d", retryPrefix, id), begun{By: uuid.NewString(), Key: it.key}); err != nil {
+			return fail("beginning its retry", err)
+		}
+		if !b.earlier || b.Key == "" || b.Key == it.key {
+			break
+		}
+		// A retry that was interrupted may have sent it under its key since then.
+		if it = original; b.Key != it.key {
+			it.key, it.generated, it.spent = b.Key, true, false
+		}
+		if it.firstAttempt = b.At; q.now().Sub(b.At) < keyLifetime {
+			break
+		}
+		if !acceptRepeat {
+			continue // to the error
+		}
+		if err := q.ended(ctx, b); err != nil {
+			return fail("beginning its retry anew", err)
+		}
 	}
-	tooOld := !certain && q.now().Sub(it.firstAttempt) >= keyLifetime
-	if tooOld && !acceptRepeat {
-		return Ticket{}, fmt.Errorf("%w: dead letter %d may have been queued since %s", ErrMayRepeat, id, it.firstAttempt.Format(time.RFC3339))
+	if b.earlier && it.firstAttempt.IsZero() {
+		it.firstAttempt = b.At
 	}
-	if certain || tooOld {
-		it.key, it.generated, it.firstAttempt = uuid.NewString(), true, time.Time{}
+	it.deliveries++
+	if err := q.later(ctx, &it, time.Now()); err != nil {
+		return fail("it is not certain whether it is in the queue again", err)
 	}
-	if err := q.beginRetry(ctx, id, revision, it.key, it.firstAttempt); err != nil {
-		return Ticket{}, fmt.Errorf("queue: beginning to retry dead letter %d: %w", id, err)
+	if err := q.remove(ctx, q.dead, id); err != nil {
+		return fail("it is in the queue again, but could not be removed here", err)
 	}
-	// Known by the dead letter, not by the key, which the queue still remembers.
-	ack, err := q.js.PublishMsg(ctx, it.message(q.plainSubject(), fmt.Sprintf("dead letter %d", id)))
-	if err == nil {
-		err = q.Sync(ctx)
-	}
-	if err != nil {
-		return Ticket{}, fmt.Errorf("queue: not certain that dead letter %d is in the queue again: %w", id, err)
-	}
-	if err := q.dead.DeleteMsg(ctx, id); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return Ticket{}, fmt.Errorf("queue: dead letter %d is in the queue again, but could not be removed here: %w", id, err)
-	}
-	_ = q.limits.Delete(ctx, retryKey(id)) // else it is one key too many in the bucket
-	return Ticket{IdempotencyKey: it.key, Duplicate: ack.Duplicate}, nil
-}
-
-// retryBegun is what is kept of a retry until the dead letter is gone.
-type retryBegun struct {
-	Key   string    `json:"key"`
-	Since time.Time `json:"since"` // when it may have been attempted for the first time
-}
-
-func retryKey(id uint64) string { return fmt.Sprintf("retry.%d", id) }
-
-// begunRetry finds out whether a retry was begun and interrupted: the notification may be on
-// its way under that key. revision is 0 if there was none.
-func (q *Queue) begunRetry(ctx context.Context, id uint64) (begun retryBegun, revision uint64, err error) {
-	entry, err := q.limits.Get(ctx, retryKey(id))
-	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return begun, 0, nil
-	case err != nil:
-		return begun, 0, err
-	}
-	return begun, entry.Revision(), json.Unmarshal(entry.Value(), &begun)
-}
-
-// beginRetry writes down under which key a dead letter is retried. It fails if somebody else
-// does the same just now.
-func (q *Queue) beginRetry(ctx context.Context, id, revision uint64, key string, since time.Time) error {
-	if since.IsZero() {
-		since = q.now()
-	}
-	value, err := json.Marshal(retryBegun{key, since})
-	if err != nil {
-		return err
-	}
-	if revision > 0 {
-		_, err = q.limits.Update(ctx, retryKey(id), value, revision)
-	} else {
-		_, err = q.limits.Create(ctx, retryKey(id), value)
-	}
-	return err
+	_ = q.ended(ctx, b) // else it goes with prune
+	return Ticket{IdempotencyKey: it.key}, nil
 }
 
 // Drop removes a dead letter for good.
 func (q *Queue) Drop(ctx context.Context, id uint64) error {
-	if _, err := q.getDead(ctx, id); err != nil {
+	msg, err := q.getDead(ctx, id)
+	if err != nil {
 		return err
 	}
-	if err := q.dead.DeleteMsg(ctx, id); err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	if number := parseNumber(msg.Header.Get(idHeader)); number > 0 {
+		err = q.gone(ctx, number)
+	}
+	if err == nil {
+		err = q.remove(ctx, q.dead, id)
+	}
+	if err != nil {
 		return fmt.Errorf("queue: dropping dead letter %d: %w", id, err)
 	}
 	return nil

@@ -56,17 +56,31 @@ func TestDeadLettersAreListedInOrder(t *testing.T) {
 	eventually(t, q, queue.Stats{Dead: 4})
 }
 
-// Whop would repeat its refusal to the old key.
-func TestARetryAfterARefusalTakesANewKey(t *testing.T) {
-	t.Parallel()
-	server, _, q, letter := buried(t, numbered(1), whoptest.Error(422, "", "Verify first.").Remembered())
-	ticket, err := q.Retry(t.Context(), letter.ID, false)
-	require.NoError(t, err)
-	require.NotEqual(t, "invoice-1", ticket.IdempotencyKey)
-	require.Empty(t, graveyard(t, q))
-	work(t, q, newClient(t, server), 1)
-	eventually(t, q, queue.Stats{Sent: 1})
-	require.Equal(t, ticket.IdempotencyKey, server.Queued()[0].IdempotencyKey)
+// Whop repeats a refusal to a key. A key of the caller's own is given up once that is seen.
+func TestTheKeyOfARetryAfterARefusal(t *testing.T) {
+	refusal := whoptest.Error(422, "", "Verify first.")
+	for name, c := range map[string]struct {
+		n    whop.Notification
+		said whoptest.Reply
+		keep bool
+	}{
+		"the caller's own":                  {numbered(1), refusal, true},
+		"the caller's own, shown as spent":  {numbered(1), refusal.WithHeader("Idempotent-Replayed", "true"), false},
+		"one that the queue made up itself": {paid, refusal, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, _, q, letter := buried(t, c.n, c.said)
+			require.Equal(t, whop.Rejected, letter.Outcome)
+			ticket, err := q.Retry(t.Context(), letter.ID, false)
+			require.NoError(t, err)
+			require.Equal(t, c.keep, ticket.IdempotencyKey == letter.IdempotencyKey)
+			require.Empty(t, graveyard(t, q))
+			work(t, q, newClient(t, server), 1)
+			eventually(t, q, queue.Stats{Sent: 1})
+			require.Equal(t, ticket.IdempotencyKey, server.Queued()[0].IdempotencyKey)
+		})
+	}
 }
 
 func TestARetryInDoubtKeepsTheKey(t *testing.T) {

@@ -11,110 +11,105 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-const (
-	// attemptTime is how long attempts may be made from the first one on, whatever they
-	// have to wait for.
-	attemptTime   = keyLifetime + attemptMargin
-	attemptMargin = (keyMemory - keyLifetime) / 2
-)
-
 // Event is what became of a notification that a worker took from the queue.
 type Event struct {
 	Notification whop.Notification // with its idempotency key; the zero value if it could not be read
 	Position     uint64            // of EnqueueAt; 0: none
-	Delivery     int               // how often a worker has got it, from 1
+	Delivery     int               // how often a worker has had it, from 1
 	Receipt      *whop.Receipt     // nil if Err is not
 	Err          error             // why it is not queued at Whop, most often a *whop.SendError
 	Dead         bool              // it is a dead letter now
-	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not, unless under a new key
+	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not
 }
 
-// delivery is one notification in the hands of a worker.
-type delivery struct {
-	*worker
-	msg      jetstream.Msg
-	item     item
-	seq      uint64
-	count    int  // of deliveries, this one included, as far as the server knows
-	repeat   bool // it may have been attempted by an earlier one
-	enqueued time.Time
-
-	confirmed bool // to the server, that it is done
+// handling is one notification in the hands of a worker.
+type handling struct {
+	worker *worker
+	msg    jetstream.Msg
+	retry  bool // it has waited for its next try, or for its time
+	item   item
+	begun  begun
+	// doubt is since when an attempt may have queued the notification; zero: none can have.
+	doubt time.Time
 }
 
-// deliver makes of one delivery what is to be made of it, and tells the server. What was
-// never attempted before is attempted within fresh.
-func (d *delivery) deliver(ctx, fresh context.Context) {
-	var err error
-	if d.item, err = itemOf(d.msg.Headers(), d.msg.Data()); err != nil {
-		d.bury(ctx, d.overall(whop.NotSent), err)
-		return
-	}
-	switch tooOld, err := d.tooOld(ctx); {
-	case err != nil:
-		d.leave(ctx, err)
-		return
-	case tooOld != nil:
-		d.bury(ctx, whop.Unknown, tooOld)
-		return
-	}
-	err = d.attempts.reach(ctx, d.seq)
-	if err == nil && d.item.position > 0 {
-		err = d.attempts.last(ctx, d.seq, d.seen.Load())
-	}
-	if err != nil {
-		d.leave(ctx, err)
-		return
-	}
-	attempting := fresh
-	if earlier := d.earlier(); !earlier.IsZero() {
-		var cancel context.CancelFunc
-		attempting, cancel = context.WithTimeout(ctx, max(earlier.Add(attemptTime).Sub(d.now()), attemptMargin))
-		defer cancel()
-	}
-	receipt, err := d.client.Send(attempting, d.item.notification)
-	failure, failed := errors.AsType[*whop.SendError](err)
-	if !failed {
-		d.brake.worked()
-		d.done(ctx, receipt)
-		return
-	}
-	d.settle(ctx, failure)
-}
-
-// tooOld says why the notification must not be attempted any more: it may have been, so
-// long ago that Whop would not know its key again. It is nil where it may.
-func (d *delivery) tooOld(ctx context.Context) (reason, err error) {
-	if d.item.firstAttempt.IsZero() && d.now().Sub(d.enqueued) < keyLifetime {
-		return nil, nil // and so is every attempt
-	}
-	first, err := d.firstAttempt(ctx)
-	if err != nil || d.now().Sub(first) < keyLifetime {
-		return nil, err
-	}
-	return fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", first.UTC().Format(time.RFC3339)), nil
-}
-
-// earlier is since when deliveries before this one may have attempted the notification;
-// zero if none can have.
-func (d *delivery) earlier() time.Time {
-	if d.item.firstAttempt.IsZero() && d.repeat {
-		return d.enqueued
-	}
-	return d.item.firstAttempt
-}
-
-// firstAttempt is the earliest time at which the notification may have been attempted.
-func (d *delivery) firstAttempt(ctx context.Context) (time.Time, error) {
+// deliver sends or buries one notification, and acknowledges it. Requests to the queue's
+// server end with settling.
+func (h *handling) deliver(ctx, settling context.Context) {
+	q := h.worker.queue
+	err := h.read()
 	switch {
-	case !d.item.firstAttempt.IsZero():
-		return d.item.firstAttempt, nil
-	case d.now().Sub(d.enqueued) >= attemptLogMemory:
-		return d.enqueued, nil
+	case errors.Is(err, errForeign):
+		q.logger.ErrorContext(ctx, "queue: a message that is none of the queue's, dropped", "subject", oneLine(h.msg.Subject()), "error", err)
+		_ = h.msg.Term()
+		return
+	case err != nil:
+		h.bury(settling, whop.NotSent, err)
+		return
+	case time.Until(h.item.notBefore) > 0:
+		h.postpone(settling)
+		return
 	}
-	first, err := d.attempts.since(ctx, d.seq)
-	if first.Before(d.enqueued) {
-		first = d.enqueued
+	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: fmt.Sprintf("%s %d", h.worker.name, h.worker.done.next())})
+	if err != nil {
+		h.leave(settling, err)
+		return
 	}
-	return first, err
+	if h.begun.By == canceled {
+		h.confirm(settling)
+		return
+	}
+	h.doubt = h.item.firstAttempt
+	if h.begun.earlier && (h.doubt.IsZero() || h.begun.At.Before(h.doubt)) {
+		h.doubt = h.begun.At
+	}
+	if !h.doubt.IsZero() && q.now().Sub(h.doubt) >= keyLifetime {
+		h.bury(settling, whop.Unknown, fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", h.doubt.UTC().Format(time.RFC3339)))
+		return
+	}
+	sending, cancel := context.WithTimeout(context.WithValue(ctx, retryKey{}, h.retry), attemptTime)
+	defer cancel()
+	receipt, err := h.worker.client.Send(sending, h.item.notification)
+	failure, failed := errors.AsType[*whop.SendError](err)
+	if failed {
+		h.settle(ctx, settling, failure)
+		return
+	}
+	h.worker.answered(true)
+	h.worker.share.count(false)
+	h.confirm(settling)
+	q.logger.DebugContext(ctx, "queue: sent", "idempotency_key", h.item.key, "delivery", h.item.deliveries+1, "replayed", receipt.Replayed)
+	h.observe(ctx, Event{Receipt: receipt})
+}
+
+// errForeign is a message that is none of the queue's: it has no number.
+var errForeign = errors.New("it has no number of the queue's")
+
+// read decodes the message. An error but errForeign says why the notification must not be sent.
+func (h *handling) read() (err error) {
+	meta, err := h.msg.Metadata()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errForeign, err)
+	}
+	h.item, err = itemOf(h.msg.Headers(), h.msg.Data())
+	if !h.retry {
+		h.item.id, h.item.enqueued, h.item.deliveries = meta.Sequence.Stream, meta.Timestamp, 0
+		h.item.firstAttempt, h.item.refusedSince = time.Time{}, time.Time{}
+	} else if h.item.id == 0 {
+		return errForeign
+	}
+	if err == nil && h.item.key == "" {
+		return errors.New("it has no idempotency key, by which Whop would know a second attempt")
+	}
+	if most := h.worker.queue.nc.MaxPayload() - headroom/2; err == nil && int64(len(h.item.body)) > most && h.worker.queue.nc.IsConnected() {
+		return fmt.Errorf("with %d bytes it is too large to be tried again: this NATS server (max_payload) leaves room for %d", len(h.item.body), most)
+	}
+	return err
+}
+
+func (h *handling) observe(ctx context.Context, e Event) {
+	if f := h.worker.queue.observer; f != nil {
+		e.Notification, e.Position, e.Delivery = h.item.notification, h.item.position, h.item.deliveries+1
+		f(ctx, e)
+	}
 }

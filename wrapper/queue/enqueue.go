@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -18,157 +18,187 @@ import (
 // Ticket says under which key a notification is in the queue.
 type Ticket struct {
 	IdempotencyKey string
-	Duplicate      bool // this key is already in the queue, or was within the last 24 hours
+	Duplicate      bool        // this key came before, within the last 24 hours
+	State          TicketState // of the notification that has the key
 }
+
+// TicketState is what has become of a notification.
+type TicketState int
+
+const (
+	// Waiting: it is going out, now or later.
+	Waiting TicketState = iota
+	// Sent: Whop has queued it.
+	Sent
+	// Dead: it was given up, and will not go out by itself: see [Queue.Retry].
+	Dead
+	// Canceled: it will not go out, by [Queue.Cancel] or [Queue.Drop].
+	Canceled
+)
+
+// String returns "waiting", "sent", "dead" or "canceled".
+func (s TicketState) String() string {
+	names := [...]string{"waiting", "sent", "dead", "canceled"}
+	if s < 0 || int(s) >= len(names) {
+		return fmt.Sprintf("TicketState(%d)", int(s))
+	}
+	return names[s]
+}
+
+// ErrNotEnqueued is an error after which the notification is certainly not in the queue:
+// the server refused it, or never got it.
+var ErrNotEnqueued = errors.New("the notification is not in the queue")
+
+// errUncertain is any other, after which it may be there.
+var errUncertain = errors.New("it is not certain whether the notification is in the queue; enqueue it again under the same key")
+
+// EnqueueOption is an option for one notification.
+type EnqueueOption func(*item)
+
+// NotBefore lets a notification wait until t, which costs a worker nothing. It goes out
+// within seconds after t, if a worker runs then. The zero value or a past time means at once.
+func NotBefore(t time.Time) EnqueueOption {
+	return func(it *item) { it.notBefore = t }
+}
+
+// enqueueTime is how long an enqueuer tries while NATS is away, without a deadline.
+const enqueueTime = 30 * time.Second
 
 // Enqueue puts a notification into the queue, under its own idempotency key or a random
 // one. Once it returns nil, the notification will be sent. One whose key came within the
-// last 24 hours is not enqueued again, and Ticket.Duplicate says so; if that was another
-// notification, the error is [whop.ErrIdempotencyMismatch].
+// last 24 hours is not enqueued again: Ticket.Duplicate says so, and Ticket.State what has
+// become of the first. If that was another notification, the error is
+// [whop.ErrIdempotencyMismatch].
 //
-// An invalid notification gives a [*whop.ValidationError]. After any other error it may be in
-// the queue or not: enqueue it again under the key of the ticket, which is set also then.
-func (q *Queue) Enqueue(ctx context.Context, n whop.Notification) (ticket Ticket, err error) {
-	q.finishAll(ctx, []enqueueing{q.begin(n)}, func(t Ticket, e error) bool {
-		ticket, err = t, e
-		return true
-	})
-	return ticket, err
-}
-
-// Sync returns nil once all that was enqueued on an embedded server is on the disk. A server
-// elsewhere has its own setting for that, and Sync does nothing.
-func (q *Queue) Sync(ctx context.Context) error {
-	if d, ok := q.js.Conn().Opts.InProcessServer.(*disk); ok {
-		return d.sync(ctx)
+// While NATS is away it tries again until ctx ends, or for 30 s if ctx has no deadline. An
+// invalid notification gives a [*whop.ValidationError], one that the server refuses
+// [ErrNotEnqueued]. After any other error it may be in the queue: enqueue it again under the
+// key of the ticket, which is set also then.
+func (q *Queue) Enqueue(ctx context.Context, n whop.Notification, opts ...EnqueueOption) (Ticket, error) {
+	it, err := q.newItem(n)
+	for _, opt := range opts {
+		opt(&it)
 	}
-	return nil
+	if err != nil {
+		return Ticket{IdempotencyKey: it.key}, err
+	}
+	return q.finish(ctx, &it, nil)
 }
 
-// enqueueWindow is how many notifications EnqueueAll enqueues in one go.
+// enqueueWindow is how many notifications EnqueueAll has under way at a time.
 const enqueueWindow = 1000
 
 // EnqueueAll enqueues every notification of ns, and yields in their order what [Queue.Enqueue]
-// would have returned. It is faster, since it waits for the server and the disk once for up to
-// 1,000 of them; it pulls as many before it yields the first. After an error it goes on with
-// the next. When the caller stops ranging, what was pulled may be in the queue.
+// would have returned. It is faster, since it waits for the server once for up to 1,000 of
+// them; it pulls as many before it yields the first. After an error it goes on with the
+// next. When the caller stops ranging, what was pulled may be in the queue.
 func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
+		type enqueueing struct {
+			item   item
+			future jetstream.PubAckFuture
+			err    error
+		}
 		window := make([]enqueueing, 0, enqueueWindow)
+		finish := func() bool {
+			for i := range window {
+				e := &window[i]
+				ticket := Ticket{IdempotencyKey: e.item.key}
+				if e.err == nil {
+					ticket, e.err = q.finish(ctx, &e.item, e.future)
+				}
+				if !yield(ticket, e.err) {
+					return false
+				}
+			}
+			window = window[:0]
+			return ctx.Err() == nil
+		}
 		for n := range ns {
-			if window = append(window, q.begin(n)); len(window) < enqueueWindow {
-				continue
+			var e enqueueing
+			if e.item, e.err = q.newItem(n); e.err == nil && ctx.Err() == nil {
+				// Without a future it is published in its turn.
+				e.future, _ = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 			}
-			if !q.finishAll(ctx, window, yield) {
-				return
-			}
-			if window = window[:0]; ctx.Err() != nil {
+			if window = append(window, e); len(window) == enqueueWindow && !finish() {
 				return
 			}
 		}
-		q.finishAll(ctx, window, yield)
+		finish()
 	}
 }
 
-// enqueueing is a notification that is on its way into the queue.
-type enqueueing struct {
-	item   item
-	future jetstream.PubAckFuture
-	err    error
-}
-
-// begin sends a notification to the server.
-func (q *Queue) begin(n whop.Notification) (e enqueueing) {
-	if e.item, e.err = newItem(n); e.err != nil {
-		return e
-	}
-	if e.err = q.checkSize(&e.item); e.err != nil {
-		return e
-	}
-	e.future, e.err = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
-	if e.err != nil {
-		e.err = notCertain(e.err)
-	}
-	return e
-}
-
-// checkSize refuses what would not fit as a dead letter.
-func (q *Queue) checkSize(it *item) error {
-	if most := q.js.Conn().MaxPayload() - headroom; int64(len(it.body)) > most {
-		return fmt.Errorf("queue: the notification has %d bytes, and with this NATS server (max_payload) up to %d can be enqueued: %w", len(it.body), most, nats.ErrMaxPayload)
-	}
-	return nil
-}
-
-// newItem makes an item of a notification that is valid.
-func newItem(n whop.Notification) (it item, err error) {
+// newItem makes an item of a notification that is valid, and fits as a dead letter too.
+func (q *Queue) newItem(n whop.Notification) (it item, err error) {
 	it.key = n.IdempotencyKey()
-	if it.body, err = n.MarshalJSON(); err == nil && it.key == "" {
+	if it.body, err = n.MarshalJSON(); err != nil {
+		return it, err
+	}
+	if it.key == "" {
 		it.key, it.generated = uuid.NewString(), true
+	}
+	if most := q.nc.MaxPayload() - headroom; q.nc.IsConnected() && int64(len(it.body)) > most {
+		err = fmt.Errorf("queue: %w: it has %d bytes, and with this NATS server (max_payload) up to %d can be enqueued: %w", ErrNotEnqueued, len(it.body), most, nats.ErrMaxPayload)
 	}
 	return it, err
 }
 
-// headroom is what a dead letter needs beyond the notification's own body, in bytes.
-const headroom = 2 * maxReason
-
-func notCertain(err error) error {
-	return fmt.Errorf("queue: not certain that the notification is in the queue: %w", err)
-}
-
-// finishAll waits until the server has confirmed what was begun and it is on the disk, and
-// yields the tickets.
-func (q *Queue) finishAll(ctx context.Context, begun []enqueueing, yield func(Ticket, error) bool) bool {
-	acks := make([]*jetstream.PubAck, len(begun))
-	for i := range begun {
-		if e := &begun[i]; e.err == nil {
-			if acks[i], e.err = e.wait(ctx); e.err != nil {
-				e.err = notCertain(e.err)
+// finish waits for the answer to what was published, or publishes it.
+func (q *Queue) finish(ctx context.Context, it *item, future jetstream.PubAckFuture) (Ticket, error) {
+	ticket := Ticket{IdempotencyKey: it.key}
+	ack, sent := (*jetstream.PubAck)(nil), future != nil
+	if sent {
+		select {
+		case ack = <-future.Ok():
+		case <-future.Err():
+		case <-ctx.Done():
+		}
+	}
+	if ack == nil {
+		var certain bool
+		var err error
+		if ack, certain, err = q.store(ctx, it); err != nil {
+			if certain && !sent {
+				return ticket, fmt.Errorf("queue: %w: %w", ErrNotEnqueued, err)
 			}
+			return ticket, fmt.Errorf("queue: %w: %w", errUncertain, err)
 		}
 	}
-	var syncErr error
-	if slices.ContainsFunc(acks, func(a *jetstream.PubAck) bool { return a != nil }) {
-		syncErr = q.Sync(ctx)
+	if !ack.Duplicate {
+		return ticket, nil
 	}
-	for i, e := range begun {
-		ticket := Ticket{IdempotencyKey: e.item.key}
-		switch {
-		case e.err != nil:
-		case syncErr != nil:
-			e.err = notCertain(syncErr)
-		case acks[i].Duplicate:
-			ticket.Duplicate = true
-			e.err = q.compare(ctx, &e.item, acks[i].Sequence)
-		}
-		if !yield(ticket, e.err) {
-			return false
-		}
+	ticket.Duplicate = true
+	found, err := q.become(ctx, ack.Sequence)
+	if err != nil {
+		return ticket, fmt.Errorf("queue: looking for the notification under the key %q: %w", it.key, err)
 	}
-	return true
+	ticket.State = found.State
+	if found.body != nil && !bytes.Equal(found.body, it.body) {
+		err = fmt.Errorf("queue: the key %q came with another notification within the last 24 hours: %w: %w", it.key, ErrNotEnqueued, whop.ErrIdempotencyMismatch)
+	}
+	return ticket, err
 }
 
-func (e *enqueueing) wait(ctx context.Context) (*jetstream.PubAck, error) {
+func enqueueContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, enqueueTime)
+}
+
+// store publishes an item in its turn: thousands at a time would time out at the server.
+func (q *Queue) store(ctx context.Context, it *item) (*jetstream.PubAck, bool, error) {
+	ctx, cancel := enqueueContext(ctx)
+	defer cancel()
 	select {
-	case ack := <-e.future.Ok():
-		return ack, nil
-	case err := <-e.future.Err():
-		return nil, err
+	case q.enqueuing <- struct{}{}:
+		defer func() { <-q.enqueuing }()
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, true, context.Cause(ctx)
 	}
-}
-
-// compare fails if the notification that came first under a key is another one.
-func (q *Queue) compare(ctx context.Context, it *item, first uint64) error {
-	msg, err := q.stream.GetMsg(ctx, first)
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound): // done, and just now too old to be kept
-		return nil
-	case err != nil:
-		return fmt.Errorf("queue: comparing with the first notification under the key %q: %w", it.key, err)
-	case !bytes.Equal(msg.Data, it.body):
-		return fmt.Errorf("queue: the key %q came with another notification within the last 24 hours, and this one is not in the queue: %w", it.key, whop.ErrIdempotencyMismatch)
+	ack, certain, err := q.publish(ctx, it.message(q.plainSubject(), it.key))
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
-	return nil
+	return ack, certain, err
 }

@@ -97,7 +97,7 @@ func ExampleQueue_Dead() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%+v\n", stats)
+	fmt.Println(stats.Waiting, "waiting,", stats.Dead, "dead")
 	// Output:
-	// {Waiting:0 InFlight:0 Sent:0 Dead:0}
+	// 0 waiting, 0 dead
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,71 +14,105 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// whopPerMinute is Whop's documented limit for an operation and credential
-// (docs.whop.com, developer/troubleshooting).
-const whopPerMinute = 600
+const (
+	// whopPerMinute is Whop's documented limit for an operation and credential
+	// (docs.whop.com, developer/troubleshooting).
+	whopPerMinute = 600
+	// retryShare is the part of the attempts that what failed before may take: one in four.
+	retryShare = 4
+	// atATime is how many attempts one update of the bucket takes at most.
+	atATime = 10
+	// spareTime is how long what was taken may be used.
+	spareTime = 500 * time.Millisecond
+)
 
-// Limiter gives a limiter that keeps the attempts of all processes that use the queue
-// together at or under perMinute in every 60 s; under 1 means Whop's 600. Its state is in a
-// bucket beside the queue: all have to give the same number. It goes by the server's
+const limitKey = "attempts"
+
+// Limiter returns a limiter that keeps the attempts of all processes that use the queue
+// together at or under perMinute in any 60 s, and otherwise delays nothing; under 1 means
+// Whop's 600. What a worker tries again takes at most a quarter of that. Its state is in a
+// bucket beside the queue: all have to give the same number. It goes by the NATS server's
 // clock. Give it to a client by [whop.WithLimiter].
+//
+// Wait returns an error if ctx ends or would end first, and within seconds where NATS does not answer.
 func (q *Queue) Limiter(perMinute int) whop.Limiter {
 	if perMinute < 1 {
 		perMinute = whopPerMinute
 	}
-	burst := max(1, perMinute/60)
-	// In every 60 s there are the burst and as many as the interval fits in. It is as if a
-	// minute had 62 s, for requests that are late.
-	interval := 62 * time.Second / time.Duration(perMinute-burst+1)
-	return &limiter{queue: q, interval: interval, tolerance: time.Duration(burst-1) * interval, turn: make(chan struct{}, 1)}
+	l := &limiter{queue: q, perMinute: perMinute, bucket: make(chan struct{}, 1)}
+	for i := range l.lanes {
+		l.lanes[i].turn = make(chan struct{}, 1)
+	}
+	return l
 }
 
-// limiter hands out times at which an attempt may go, an interval apart (GCRA). The next
-// one is in the bucket, and whoever takes it moves it on.
+// limiter shares a window through the bucket.
 type limiter struct {
 	queue     *Queue
-	interval  time.Duration
-	tolerance time.Duration // how much earlier an attempt may go after a lull
+	perMinute int
+	lanes     [2]lane // of first attempts, and of those after them
 
-	turn     chan struct{} // held by the one who asks; it guards the rest
-	revision uint64        // of state
-	state    limitState
+	bucket   chan struct{} // held by the one who asks the bucket; it guards the rest
+	revision uint64        // of window; 0: unknown, or there is none
+	window   window
 	clock    clock
 }
 
-// maxAhead is how far ahead a time can be taken. Who would have to wait longer asks again,
-// so that what waits is not lost with a worker that ends, and a time that is further ahead
-// can only be wrong.
-const maxAhead = 30 * time.Second
-
-// limitState is the value in the bucket.
-type limitState struct {
-	Next time.Time `json:"next"` // when the next attempt is due, by the server's clock
+// lane is a line of those who wait.
+type lane struct {
+	waiting atomic.Int32
+	turn    chan struct{} // held by the first; it guards the rest
+	spare   int           // taken for the others
+	until   time.Time     // when that is void
 }
 
-const limitKey = "attempts"
+// retryKey is the key under which the context of an attempt says whether the notification
+// has waited for it.
+type retryKey struct{}
 
-// Wait takes the next free time and waits for it, or fails at once if ctx would end before.
+// endingKey is the key under which a context has the channel that is closed when a worker
+// is to end: what only waits for its turn is not waited for.
+type endingKey struct{}
+
+var errEnding = errors.New("the worker ends")
+
+// Wait waits until an attempt may be made.
 func (l *limiter) Wait(ctx context.Context) error {
-	for {
-		wait, taken, err := l.take(ctx)
+	retry, _ := ctx.Value(retryKey{}).(bool)
+	first := &l.lanes[0]
+	if retry {
+		first = &l.lanes[1]
+	}
+	first.waiting.Add(1)
+	defer first.waiting.Add(-1)
+	if err := acquire(ctx, first.turn); err != nil {
+		return err
+	}
+	defer func() { <-first.turn }()
+	for first.spare == 0 || time.Now().After(first.until) {
+		n, wait, err := l.take(ctx, min(atATime, int(first.waiting.Load())), retry)
 		if err != nil {
 			return err
 		}
-		if !taken {
-			wait = wait - maxAhead + rand.N(l.interval)
+		if first.spare, first.until = n, time.Now().Add(spareTime); n > 0 {
+			break
 		}
-		if err := l.wait(ctx, time.After(wait)); err != nil || taken {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
+			return fmt.Errorf("the next attempt may be made in %v, longer than the context allows: %w", wait.Round(time.Millisecond), context.DeadlineExceeded)
+		}
+		if err := pause(ctx, min(wait, requestTime)); err != nil {
 			return err
 		}
 	}
+	first.spare--
+	return nil
 }
 
-// wait waits until there is something to receive, or there is no use in it.
-func (l *limiter) wait(ctx context.Context, until <-chan time.Time) error {
+// acquire takes a turn.
+func acquire(ctx context.Context, turn chan struct{}) error {
 	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
 	select {
-	case <-until:
+	case turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -86,91 +121,98 @@ func (l *limiter) wait(ctx context.Context, until <-chan time.Time) error {
 	}
 }
 
-// endingKey is the key under which a context has the channel that is closed when a worker
-// is to end: what only waits for its turn is not waited for.
-type endingKey struct{}
-
-var errEnding = errors.New("the worker ends")
-
-// take takes the next free time, if it is near enough, and gives the wait until then.
-func (l *limiter) take(ctx context.Context) (wait time.Duration, taken bool, err error) {
+func pause(ctx context.Context, d time.Duration) error {
 	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case l.turn <- struct{}{}:
+	case <-timer.C:
+		return nil
 	case <-ctx.Done():
-		return 0, false, context.Cause(ctx)
+		return context.Cause(ctx)
 	case <-ending:
-		return 0, false, errEnding
+		return errEnding
 	}
-	defer func() { <-l.turn }()
+}
+
+// take takes up to n attempts from the bucket; if it got none, it says how long to wait.
+func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait time.Duration, err error) {
+	if err := acquire(ctx, l.bucket); err != nil {
+		return 0, 0, err
+	}
+	defer func() { <-l.bucket }()
+	ctx, cancel := context.WithTimeout(ctx, 2*requestTime)
+	defer cancel()
 	for {
-		wait, taken, err := l.tryToTake(ctx)
-		switch {
-		case err == nil:
-			return wait, taken, nil
-		case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch): // somebody else took it
-			l.revision = 0
-			if !sleep(ctx, rand.N(5*time.Millisecond)) {
-				return 0, false, context.Cause(ctx)
-			}
-		default:
-			l.revision = 0
-			return 0, false, fmt.Errorf("queue: the shared limiter: %w", err)
+		got, wait, err = l.tryToTake(ctx, n, retry)
+		if err == nil {
+			return got, wait, nil
+		}
+		l.revision = 0
+		if !isConflict(err) { // else somebody else took some
+			return 0, 0, fmt.Errorf("queue: the shared limiter: %w", err)
+		}
+		if !sleep(ctx, rand.N(10*time.Millisecond)) {
+			return 0, 0, fmt.Errorf("queue: the shared limiter: %w", err)
 		}
 	}
 }
 
-// tryToTake moves the state on by one attempt.
-func (l *limiter) tryToTake(ctx context.Context) (wait time.Duration, taken bool, err error) {
+func (l *limiter) tryToTake(ctx context.Context, n int, retry bool) (got int, wait time.Duration, err error) {
+	q := l.queue
 	if l.revision == 0 {
 		if err := l.load(ctx); err != nil {
-			return 0, false, err
+			return 0, 0, err
 		}
 	}
-	now, err := l.clock.now(ctx, l.queue.stream)
+	now, err := l.clock.now(ctx, q)
 	if err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
-	due := l.state.Next
-	if due.Before(now) {
-		due = now
+	next, got, wait := l.window.take(now, n, l.perMinute, retry)
+	if got == 0 {
+		l.revision = 0 // others may have changed it until then
+		return 0, wait, nil
 	}
-	if due.Sub(now) > maxAhead+l.tolerance+l.interval { // by a clock that was wrong
-		due = now.Add(l.tolerance + maxAhead)
-	}
-	wait = max(0, due.Sub(now)-l.tolerance)
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < wait {
-		return 0, false, fmt.Errorf("the next free time is in %v, longer than the context allows: %w", wait, context.DeadlineExceeded)
-	}
-	if wait > maxAhead && due.Equal(l.state.Next) {
-		l.revision = 0
-		return wait, false, nil
-	}
-	next := limitState{due.Add(l.interval)}
 	value, err := json.Marshal(next)
 	if err != nil {
-		return 0, false, err
+		return 0, 0, err
 	}
-	if l.revision == 0 {
-		l.revision, err = l.queue.limits.Create(ctx, limitKey, value)
-	} else {
-		l.revision, err = l.queue.limits.Update(ctx, limitKey, value, l.revision)
+	var revision uint64
+	err = q.ask(ctx, func(ctx context.Context) error {
+		if l.revision == 0 {
+			revision, err = q.state.Create(ctx, limitKey, value)
+		} else {
+			revision, err = q.state.Update(ctx, limitKey, value, l.revision)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, err
 	}
-	l.state = next
-	return wait, true, err
+	l.window, l.revision = next, revision
+	return got, 0, nil
 }
 
 func (l *limiter) load(ctx context.Context) error {
-	entry, err := l.queue.limits.Get(ctx, limitKey)
+	var entry jetstream.KeyValueEntry
+	err := l.queue.ask(ctx, func(ctx context.Context) (err error) {
+		entry, err = l.queue.state.Get(ctx, limitKey)
+		return err
+	})
+	l.window = nil
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		l.state = limitState{}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	l.revision = entry.Revision()
-	return json.Unmarshal(entry.Value(), &l.state)
+	if err := json.Unmarshal(entry.Value(), &l.window); err != nil {
+		l.window = nil
+		l.queue.logger.WarnContext(ctx, "queue: the limiter's entry in the bucket is none of the queue's, and is replaced", "bucket", entry.Bucket(), "key", limitKey)
+	}
+	return nil
 }
 
 // clock is that of the NATS server, so that workers whose clocks differ keep one pace.
@@ -179,14 +221,18 @@ type clock struct {
 	ahead time.Duration
 }
 
-func (c *clock) now(ctx context.Context, stream jetstream.Stream) (time.Time, error) {
-	if time.Since(c.asked) > time.Minute {
-		info, err := stream.Info(ctx)
+func (c *clock) now(ctx context.Context, q *Queue) (time.Time, error) {
+	for time.Since(c.asked) > time.Minute {
+		before := time.Now()
+		info, err := q.info(ctx, q.line, "")
 		if err != nil {
 			return time.Time{}, err
 		}
-		c.asked = time.Now()
-		c.ahead = info.TimeStamp.Sub(c.asked) // less what the answer took: rather late than early
+		if took := time.Since(before); took < time.Second { // else it says too little
+			c.asked, c.ahead = time.Now(), info.TimeStamp.Sub(before.Add(took/2))
+		} else if ctx.Err() != nil {
+			return time.Time{}, ctx.Err()
+		}
 	}
 	return time.Now().Add(c.ahead), nil
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,14 +12,28 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// The headers of a queued notification. Its data is the body of the request, exactly, and
-// its message id the idempotency key, unless keyHeader says otherwise.
+// The headers of a stored notification. Its data is the body of the request, exactly. See
+// README.md for which message has which.
 const (
-	keyHeader          = "Whop-Idempotency-Key"
-	generatedHeader    = "Whop-Key-Generated" // by the queue, which may then choose another
-	positionHeader     = "Whop-Position"      // in the source that EnqueueAt went through
-	firstAttemptHeader = "Whop-First-Attempt" // before it was a dead letter; RFC 3339
-	trueValue          = "true"
+	keyHeader          = "Whop-Idempotency-Key" // else the message id is the key
+	generatedHeader    = "Whop-Key-Generated"   // by the queue, which may then choose another
+	spentHeader        = "Whop-Key-Spent"       // a replayed refusal has shown that the key leads nowhere
+	positionHeader     = "Whop-Position"        // of EnqueueAt
+	notBeforeHeader    = "Whop-Not-Before"
+	idHeader           = "Whop-Id" // its number in the line
+	deliveriesHeader   = "Whop-Deliveries"
+	enqueuedHeader     = "Whop-Enqueued"
+	firstAttemptHeader = "Whop-First-Attempt"
+	refusedHeader      = "Whop-Refused-Since"
+	reasonHeader       = "Whop-Reason"
+	outcomeHeader      = "Whop-Outcome" // of a dead letter
+)
+
+const (
+	// maxReason is how much of an error is kept with a notification, in bytes.
+	maxReason = 4 << 10
+	// headroom is what headers may add to a body, in bytes.
+	headroom = 16 << 10
 )
 
 // item is a notification in the queue.
@@ -27,39 +42,66 @@ type item struct {
 	body         []byte
 	key          string
 	generated    bool
+	spent        bool
 	position     uint64    // 0: none
-	firstAttempt time.Time // zero: none that is known of before it was enqueued
+	notBefore    time.Time // zero: at once
+
+	id         uint64 // its number in the line; 0: not stored yet
+	deliveries int    // that have ended, each with a message of its own after it
+	enqueued   time.Time
+	// firstAttempt is since when it may have been queued at Whop; zero if no attempt has
+	// left that in doubt.
+	firstAttempt time.Time
+	refusedSince time.Time // by an answer that may be about the credential; zero: not
+	reason       string    // why the last delivery failed
 }
 
-// message encodes an item under an id by which JetStream knows it again, if it is to.
+// message encodes an item. A message id makes JetStream store it once within 24 hours.
 func (it *item) message(subject, id string) *nats.Msg {
 	m := nats.NewMsg(subject)
 	m.Data = it.body
-	if id != "" {
-		m.Header.Set(jetstream.MsgIDHeader, id)
+	set := func(name, value string) {
+		if value != "" {
+			m.Header.Set(name, value)
+		}
 	}
+	set(jetstream.MsgIDHeader, id)
 	if id != it.key {
-		m.Header.Set(keyHeader, it.key)
+		set(keyHeader, it.key)
 	}
-	if it.generated {
-		m.Header.Set(generatedHeader, trueValue)
-	}
-	if it.position > 0 {
-		m.Header.Set(positionHeader, strconv.FormatUint(it.position, 10))
-	}
-	setTime(m.Header, firstAttemptHeader, it.firstAttempt)
+	set(generatedHeader, formatTrue(it.generated))
+	set(spentHeader, formatTrue(it.spent))
+	set(positionHeader, formatNumber(it.position))
+	set(idHeader, formatNumber(it.id))
+	set(deliveriesHeader, formatNumber(uint64(it.deliveries)))
+	set(notBeforeHeader, formatTime(it.notBefore))
+	set(enqueuedHeader, formatTime(it.enqueued))
+	set(firstAttemptHeader, formatTime(it.firstAttempt))
+	set(refusedHeader, formatTime(it.refusedSince))
+	set(reasonHeader, it.reason)
 	return m
 }
 
-// itemOf decodes a message. Where the error is not nil, the notification is not valid; the
+// itemOf decodes a message. If the error is not nil, the notification is not valid; the
 // rest is as far as it could be read.
 func itemOf(header nats.Header, data []byte) (item, error) {
-	it := item{body: data, key: header.Get(keyHeader), generated: header.Get(generatedHeader) == trueValue}
+	it := item{
+		body:         data,
+		key:          header.Get(keyHeader),
+		generated:    header.Get(generatedHeader) == trueValue,
+		spent:        header.Get(spentHeader) == trueValue,
+		position:     parseNumber(header.Get(positionHeader)),
+		id:           parseNumber(header.Get(idHeader)),
+		deliveries:   int(min(parseNumber(header.Get(deliveriesHeader)), 1<<30)),
+		notBefore:    parseTime(header.Get(notBeforeHeader)),
+		enqueued:     parseTime(header.Get(enqueuedHeader)),
+		firstAttempt: parseTime(header.Get(firstAttemptHeader)),
+		refusedSince: parseTime(header.Get(refusedHeader)),
+		reason:       oneLine(header.Get(reasonHeader)),
+	}
 	if it.key == "" {
 		it.key = header.Get(jetstream.MsgIDHeader)
 	}
-	it.position = positionOf(header)
-	it.firstAttempt = timeOf(header, firstAttemptHeader)
 	if err := it.notification.UnmarshalJSON(data); err != nil {
 		return it, err
 	}
@@ -67,31 +109,57 @@ func itemOf(header nats.Header, data []byte) (item, error) {
 	return it, it.notification.Validate()
 }
 
-func positionOf(header nats.Header) uint64 {
-	value := header.Get(positionHeader)
-	if value == "" {
-		return 0
+const trueValue = "true"
+
+func formatTrue(b bool) string {
+	if b {
+		return trueValue
 	}
-	n, _ := strconv.ParseUint(value, 10, 64)
+	return ""
+}
+
+func formatNumber(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func parseNumber(s string) uint64 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0 // also what is too large for a number
+	}
 	return n
 }
 
-func setTime(header nats.Header, name string, t time.Time) {
-	if !t.IsZero() {
-		header.Set(name, t.UTC().Format(time.RFC3339Nano))
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
-func timeOf(header nats.Header, name string) time.Time {
-	value := header.Get(name)
-	if value == "" {
+// parseTime reads a time of a header. One that nobody can have written is as none.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
 		return time.Time{}
 	}
-	t, _ := time.Parse(time.RFC3339Nano, value)
 	return t
 }
 
-// oneLine makes a text fit for a header.
+// oneLine makes a text fit for a header, a log and a terminal: one line of valid UTF-8,
+// without control characters, of at most maxReason bytes.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(strings.ToValidUTF8(s[:min(len(s), maxReason)], ""))
 }

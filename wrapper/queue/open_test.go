@@ -65,7 +65,7 @@ func TestStreamsThatCouldLoseNotificationsAreRefused(t *testing.T) {
 	}{
 		"old ones expire":     {func(s *jetstream.StreamConfig) { s.MaxAge = 48 * time.Hour }, "drops old notifications"},
 		"old ones make room":  {func(s *jetstream.StreamConfig) { s.MaxMsgs = 10; s.Discard = jetstream.DiscardOld }, "drops old notifications"},
-		"keys forgotten soon": {func(s *jetstream.StreamConfig) { s.Duplicates = time.Minute }, "for 1m0s again, not for 24h0m0s"},
+		"keys forgotten soon": {func(s *jetstream.StreamConfig) { s.Duplicates = time.Minute }, "has a duplicate window of 1m0s, and needs at least 24h0m0s"},
 		"in memory":           {func(s *jetstream.StreamConfig) { s.Storage = jetstream.MemoryStorage }, "in memory"},
 		"a work queue":        {func(s *jetstream.StreamConfig) { s.Retention = jetstream.WorkQueuePolicy }, "retention"},
 	} {

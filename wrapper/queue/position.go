@@ -5,25 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
 // EnqueueAt is Enqueue for a sole producer that goes through a file or log in order, and
-// keeps the position, from 1, with the notification. After a crash [Queue.Position] says
-// how far it came, exactly: behind that it goes on. A position up to there is not enqueued
-// again, and Ticket.Duplicate says so.
+// keeps the position, from 1, with the notification. After a crash [Queue.Position] returns
+// the last one that is stored, exactly: go on behind it. A position up to there is not
+// enqueued again, and Ticket.Duplicate says so.
 //
-// The position takes the place of the key as what is enqueued once: the key is not compared
-// with those of other notifications, and takes no memory of the server. On an embedded
-// server a power failure can take back the last positions, though none that was attempted;
-// [Queue.Sync] makes them lasting, say before the file is thrown away.
+// Take it instead of [Queue.Enqueue] where a producer may be resumed after more than a day:
+// keys are remembered for 24 hours, positions for ever. Duplicates are found by position,
+// not by key, and cost the server no memory.
 //
 // If somebody else enqueues with positions at the same time, one of the two gets an error.
 func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uint64) (Ticket, error) {
-	it, err := newItem(n)
+	it, err := q.newItem(n)
 	ticket := Ticket{IdempotencyKey: it.key}
 	if err != nil {
 		return ticket, err
@@ -31,58 +32,84 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 	if position == 0 {
 		return ticket, errors.New("queue: EnqueueAt: positions begin with 1")
 	}
-	if err := q.checkSize(&it); err != nil {
-		return ticket, err
-	}
 	it.position = position
 
-	last := &q.lastNumbered
+	ctx, cancel := enqueueContext(ctx)
+	defer cancel()
+	last := &q.last
 	last.mu.Lock()
 	defer last.mu.Unlock()
-	if !last.known {
-		if err := last.load(ctx, q); err != nil {
-			return ticket, err
+	for {
+		if !last.known {
+			if err := last.load(ctx, q); err != nil {
+				return ticket, err
+			}
+		}
+		if position <= last.position {
+			ticket.Duplicate = true
+			return ticket, nil
+		}
+		// One request at a time: whether a lost answer was a yes, the last position says.
+		var ack *jetstream.PubAck
+		err := q.ask(ctx, func(ctx context.Context) error {
+			ack, err = q.js.PublishMsg(ctx, it.message(q.numberedSubject(), ""), jetstream.WithExpectLastSequencePerSubject(last.seq))
+			return err
+		})
+		if err == nil {
+			last.seq, last.position = ack.Sequence, position
+			return ticket, nil
+		}
+		last.known = false
+		switch {
+		case isRefusal(err): // a conflict too
+			return ticket, fmt.Errorf("queue: %w: %w", ErrNotEnqueued, err)
+		case errors.Is(err, nats.ErrConnectionClosed), !sleep(ctx, 250*time.Millisecond):
+			return ticket, fmt.Errorf("queue: %w: %w", errUncertain, err)
 		}
 	}
-	if position <= last.position {
-		ticket.Duplicate = true
-		return ticket, nil
-	}
-	ack, err := q.js.PublishMsg(ctx, it.message(q.numberedSubject(), ""), jetstream.WithExpectLastSequencePerSubject(last.seq))
-	if err != nil {
-		last.known = false
-		return ticket, notCertain(err)
-	}
-	last.seq, last.position = ack.Sequence, position
-	return ticket, nil
 }
 
-// Position is that of the last notification of [Queue.EnqueueAt], 0 if there was none.
+// Position returns that of the last notification of [Queue.EnqueueAt], 0 if there was none.
 func (q *Queue) Position(ctx context.Context) (uint64, error) {
-	last := &q.lastNumbered
+	last := &q.last
 	last.mu.Lock()
 	defer last.mu.Unlock()
 	err := last.load(ctx, q)
 	return last.position, err
 }
 
-// numbered is the last message that EnqueueAt stored.
-type numbered struct {
+// lastPosition is the last message that EnqueueAt stored.
+type lastPosition struct {
 	mu       sync.Mutex
 	known    bool
 	seq      uint64
 	position uint64
 }
 
-func (l *numbered) load(ctx context.Context, q *Queue) error {
-	msg, err := q.stream.GetLastMsgForSubject(ctx, q.numberedSubject())
+func (l *lastPosition) load(ctx context.Context, q *Queue) error {
+	msg, err := q.get(ctx, q.line, 0, q.numberedSubject())
+	if err == nil {
+		l.seq = msg.Sequence
+	} else {
+		l.seq = 0
+	}
+	// Whoever may publish can put a message there that has no position: it is passed over.
+	for err == nil && msg.Sequence > 1 && (msg.Subject != q.numberedSubject() || parseNumber(msg.Header.Get(positionHeader)) == 0) {
+		if msg.Subject == q.numberedSubject() {
+			q.logger.WarnContext(ctx, "queue: a message without a position, which is not from EnqueueAt", "stream", q.name, "sequence", msg.Sequence)
+		}
+		seq := msg.Sequence - 1
+		if msg, err = q.get(ctx, q.line, seq, ""); errors.Is(err, jetstream.ErrMsgNotFound) {
+			msg, err = &jetstream.RawStreamMsg{Sequence: seq}, nil
+		}
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		l.known, l.seq, l.position = true, 0, 0
+		l.known, l.position = true, 0
+		return nil
 	case err != nil:
 		return fmt.Errorf("queue: reading the last position: %w", err)
-	default:
-		l.known, l.seq, l.position = true, msg.Sequence, positionOf(msg.Header)
 	}
+	l.known, l.position = true, parseNumber(msg.Header.Get(positionHeader))
 	return nil
 }

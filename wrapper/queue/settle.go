@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,193 +15,240 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// fate is what is to become of a notification that Whop did not confirm.
+// fate is what follows a failed delivery.
 type fate int
 
 const (
-	again fate = iota
+	untried fate = iota // it was not attempted, and stays where it is
+	again               // later
+	refused             // later, unless the refusal is about the notification
+	rekeyed             // later, under a new key
 	buried
-	rekeyed // it goes on under a new key
-	excused // again, since the client is to blame
 )
-
-// overall is the outcome over all deliveries, given that of this one: what became of an
-// earlier one is not known.
-func (d *delivery) overall(outcome whop.Outcome) whop.Outcome {
-	if d.repeat {
-		return whop.Unknown
-	}
-	return outcome
-}
-
-// isReplay reports whether Whop repeated what it answered to the first request under the
-// key, which then is what became of the notification, whoever sent that request.
-func isReplay(failure *whop.SendError) bool {
-	answer, ok := errors.AsType[*whop.APIError](failure)
-	return ok && strings.EqualFold(answer.Header.Get("Idempotent-Replayed"), "true")
-}
 
 // judge decides on a failure, given the outcome over all deliveries, and whether the queue
 // made up the key.
 func judge(failure *whop.SendError, outcome whop.Outcome, generated bool) fate {
-	misled := errors.Is(failure, whop.ErrUnauthorized) || errors.Is(failure, whop.ErrRedirect)
+	answer, answered := errors.AsType[*whop.APIError](failure)
+	replay := answered && answer.Replayed
 	switch {
-	case misled && !isReplay(failure):
-		return excused
+	case errors.Is(failure, whop.ErrInvalidNotification):
+		return buried
+	case failure.Attempts == 0:
+		return untried
+	case answered && !replay && mayBeCredential(answer):
+		return refused
 	case failure.Retryable():
 		return again
-	case isReplay(failure) && outcome == whop.Rejected && generated && isTemporary(failure):
+	case replay && outcome == whop.Rejected && generated && passes(answer):
 		return rekeyed
 	}
 	return buried
 }
 
-// isTemporary reports whether the refusal would have been retried, were it not a replay.
-func isTemporary(failure *whop.SendError) bool {
+// mayBeCredential reports whether a refusal may be about the API key, its permissions or the
+// base URL, and so meet every notification.
+func mayBeCredential(answer *whop.APIError) bool {
+	switch answer.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		return true
+	}
+	return errors.Is(answer, whop.ErrRedirect)
+}
+
+// passes reports whether a refusal would have been retried, were it not a replay.
+func passes(answer *whop.APIError) bool {
+	return answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests
+}
+
+// proves reports whether only Whop can have answered so, to a key that it accepts.
+func proves(failure *whop.SendError) bool {
 	answer, ok := errors.AsType[*whop.APIError](failure)
-	return ok && (answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests)
+	return ok && (answer.Replayed || errors.Is(answer, whop.ErrNotQueued) || (answer.Type != "" || answer.Code != "") && answer.StatusCode < 500 && !mayBeCredential(answer))
 }
 
 // settle carries out what a failure leads to.
-func (d *delivery) settle(ctx context.Context, failure *whop.SendError) {
+func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError) {
+	w := h.worker
+	answer, answered := errors.AsType[*whop.APIError](failure)
 	outcome := failure.Outcome
-	if !isReplay(failure) {
-		outcome = d.overall(outcome)
+	// A replay repeats what Whop answered to the first request under the key: that is what
+	// became of the notification, whichever delivery sent it.
+	replay := answered && answer.Replayed
+	if !h.doubt.IsZero() && !replay {
+		outcome = whop.Unknown
 	}
-	switch judge(failure, outcome, d.item.generated) {
+	if h.item.spent = replay; replay && outcome == whop.Rejected {
+		h.doubt = time.Time{}
+	}
+	if outcome == whop.Unknown && h.doubt.IsZero() {
+		h.doubt = h.begun.At
+	}
+	if proves(failure) {
+		w.answered(false)
+	}
+	f := judge(failure, outcome, h.item.generated)
+	if f == refused && w.refusals.provenSince(h.item.refusedSince) {
+		f = buried
+	}
+	if f != untried {
+		w.share.count(h.retry && f != buried)
+	}
+	switch f {
+	case untried:
+		h.giveBack(settling, ctx.Err() != nil || errors.Is(failure, errEnding), failure)
 	case buried:
-		d.brake.worked()
-		d.bury(ctx, outcome, failure)
+		w.brake.worked()
+		reason := error(failure)
+		if outcome == whop.Unknown && errors.Is(failure, whop.ErrIdempotencyMismatch) {
+			reason = fmt.Errorf("whether it was queued is unknown: an earlier attempt under its key was another request, as after a change of the API version or base URL: %w", failure)
+		}
+		h.bury(settling, outcome, reason)
+	case refused:
+		w.refusals.add(h.item.id, targetOf(h.item.body), failure)
+		if h.item.refusedSince.IsZero() {
+			h.item.refusedSince = time.Now()
+		}
+		h.again(settling, failure, retryDelay(h.item.deliveries+2, 0))
 	case rekeyed:
-		d.brake.worked()
-		d.rekey(ctx, failure)
-	case excused:
-		if d.brake.refused() {
-			d.stop(fmt.Errorf("%w: %w", errStopped, failure))
-		}
-		d.again(ctx, failure)
+		old := h.item.key
+		h.item.key, h.item.spent = uuid.NewString(), false
+		w.queue.logger.WarnContext(ctx, "queue: will try again under a new key, since Whop repeats its refusal to the old one", "old_key", old, "idempotency_key", h.item.key)
+		h.again(settling, failure, retryDelay(1, failure.RetryAfter))
 	default:
-		if ctx.Err() == nil {
-			d.brake.failed(askedOfAll(failure))
+		switch {
+		case ctx.Err() != nil: // it was not Whop that failed
+			h.again(settling, failure, time.Second)
+			return
+		case errors.Is(failure, whop.ErrRateLimited):
+			w.brake.asked(failure.RetryAfter)
+		case !h.retry:
+			w.brake.failed()
 		}
-		d.again(ctx, failure)
+		h.again(settling, failure, retryDelay(h.item.deliveries+1, failure.RetryAfter))
 	}
 }
 
-// askedOfAll is the wait that a failure asks for of all notifications, not of this alone.
-func askedOfAll(failure *whop.SendError) time.Duration {
-	if errors.Is(failure, whop.ErrRateLimited) {
-		return failure.RetryAfter
+// giveBack leaves a notification that was not attempted in its place.
+func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.SendError) {
+	wait := min(max(failure.RetryAfter, time.Second), time.Minute)
+	if ending {
+		wait = 0
+	} else {
+		h.worker.brake.asked(failure.RetryAfter)
 	}
-	return 0
+	if !h.begun.earlier {
+		if err := h.worker.queue.ended(ctx, h.begun); err != nil {
+			h.worker.queue.logger.WarnContext(ctx, "queue: that a notification was not attempted could not be written down", "idempotency_key", h.item.key, "error", err)
+		}
+	}
+	_ = h.msg.NakWithDelay(wait)
+	if !ending && h.worker.warned.now() {
+		h.worker.queue.logger.WarnContext(ctx, "queue: not attempted yet, will try again", "idempotency_key", h.item.key, "retry_in", wait, "error", failure)
+	}
+	h.observe(ctx, Event{Err: failure, RetryIn: max(wait, time.Millisecond)})
 }
 
-func (d *delivery) done(ctx context.Context, receipt *whop.Receipt) {
-	d.confirm(ctx)
-	if d.logger.Enabled(ctx, slog.LevelDebug) {
-		d.logger.DebugContext(ctx, "queue: sent", "idempotency_key", d.item.key, "delivery", d.count, "replayed", receipt.Replayed)
-	}
-	d.observe(ctx, Event{Receipt: receipt})
-}
-
-// again gives the notification back, for a later delivery.
-func (d *delivery) again(ctx context.Context, failure *whop.SendError) {
-	wait := retryDelay(d.count, failure.RetryAfter)
-	if ctx.Err() != nil || errors.Is(failure, errEnding) {
-		wait = time.Second // for it was not Whop that failed
-	}
-	if err := d.msg.NakWithDelay(wait); err != nil {
-		d.logger.WarnContext(ctx, "queue: a notification could not be given back; the server does so by itself in 10 s", "idempotency_key", d.item.key, "error", err)
-	}
-	d.logger.WarnContext(ctx, "queue: not sent yet, will try again", "idempotency_key", d.item.key, "delivery", d.count, "retry_in", wait, "error", failure)
-	d.observe(ctx, Event{Err: failure, RetryIn: wait})
-}
-
-// leave gives the notification back where the queue's server is the reason.
-func (d *delivery) leave(ctx context.Context, err error) {
-	const wait = time.Second
-	_ = d.msg.NakWithDelay(wait) // if it does not arrive either, the server gives it out in ackWait
-	if ctx.Err() == nil {
-		d.brake.failed(0)
-		d.logger.WarnContext(ctx, "queue: not tried, since the queue's server failed; will try again", "idempotency_key", d.item.key, "error", err)
-	}
-	d.observe(ctx, Event{Err: err, RetryIn: wait})
-}
-
-// bury makes a dead letter of the notification.
-func (d *delivery) bury(ctx context.Context, outcome whop.Outcome, reason error) {
-	if d.addDead(ctx, outcome, reason) {
-		d.confirm(ctx)
-		d.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", d.item.key, "delivery", d.count, "outcome", outcome, "error", reason)
-		d.observe(ctx, Event{Err: reason, Dead: true})
-	}
-}
-
-// rekey enqueues the notification again under a new key. If that is interrupted and done
-// again, the message ids make it one.
-func (d *delivery) rekey(ctx context.Context, failure *whop.SendError) {
-	next := d.item
-	next.key = uuid.NewString()
-	settled := nats.NewMsg(d.rekeyedSubject()) // for Stats
-	settled.Header.Set(jetstream.MsgIDHeader, fmt.Sprintf("rekeyed %d", d.seq))
-	_, err := d.js.PublishMsg(ctx, settled)
-	if err == nil {
-		_, err = d.js.PublishMsg(ctx, next.message(d.plainSubject(), fmt.Sprintf("rekeyed %d", d.seq)))
-	}
-	if err == nil {
-		err = d.Sync(ctx)
-	}
-	if err != nil {
-		d.leave(ctx, err)
+// again puts a notification aside until its next try.
+func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time.Duration) {
+	next := h.item
+	next.deliveries++
+	next.firstAttempt = h.doubt
+	next.reason = oneLine(failure.Error())
+	if err := h.worker.queue.later(ctx, &next, time.Now().Add(wait)); err != nil {
+		h.leave(ctx, err)
 		return
 	}
-	d.confirm(ctx)
-	d.logger.WarnContext(ctx, "queue: will try again under a new key, since Whop repeats its refusal to the old one", "idempotency_key", d.item.key, "new_key", next.key, "error", failure)
-	d.observe(ctx, Event{Err: failure})
+	h.confirm(ctx)
+	h.worker.queue.logger.WarnContext(ctx, "queue: not sent yet, will try again", "idempotency_key", h.item.key, "delivery", next.deliveries, "retry_in", wait, "error", failure)
+	h.observe(ctx, Event{Err: failure, RetryIn: wait})
 }
 
-// addDead publishes a dead letter: one, also if it is interrupted and done again within a day.
-func (d *delivery) addDead(ctx context.Context, outcome whop.Outcome, reason error) (added bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchWait) // also when the time to drain is over
+// postpone puts aside what must not be sent before a time.
+func (h *handling) postpone(ctx context.Context) {
+	next := h.item
+	next.deliveries++
+	if err := h.worker.queue.later(ctx, &next, next.notBefore); err != nil {
+		h.leave(ctx, err)
+		return
+	}
+	h.confirm(ctx)
+}
+
+// later stores a notification so that it is given out at a time.
+func (q *Queue) later(ctx context.Context, it *item, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*requestTime)
 	defer cancel()
-	first := time.Time{}
+	m := it.message(q.laterSubject(it.id), delivery(it.id, it.deliveries))
+	m.Header.Set(jetstream.ScheduleHeader, "@at "+formatTime(at))
+	m.Header.Set(jetstream.ScheduleTargetHeader, q.dueSubject(it.id))
+	_, _, err := q.publish(ctx, m)
+	if err != nil {
+		return fmt.Errorf("putting it aside until its next try: %w", err)
+	}
+	return nil
+}
+
+// leave gives a notification back where the queue's server is the reason. What was written
+// down before the attempt stays, since it may have been made.
+func (h *handling) leave(ctx context.Context, err error) {
+	const wait = time.Second
+	_ = h.msg.NakWithDelay(wait) // if it does not arrive either, the server gives it out in ackWait
+	if h.worker.warned.now() {
+		h.worker.queue.logger.WarnContext(ctx, "queue: the queue's server failed; will try again", "idempotency_key", h.item.key, "error", err)
+	}
+	h.observe(ctx, Event{Err: err, RetryIn: wait})
+	sleep(ctx, wait)
+}
+
+// bury makes a dead letter of a notification: one, also if it is interrupted and done again.
+func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error) {
+	q := h.worker.queue
+	it := h.item
+	it.deliveries++
+	it.firstAttempt, it.reason = time.Time{}, oneLine(reason.Error())
 	if outcome == whop.Unknown {
-		var err error
-		if first, err = d.firstAttempt(ctx); err != nil {
-			d.leave(ctx, err)
-			return false
+		it.firstAttempt = h.doubt
+	}
+	bounded, cancel := context.WithTimeout(ctx, 2*requestTime)
+	defer cancel()
+	for {
+		m := it.message(q.deadSubject(it.id), delivery(it.id, it.deliveries))
+		m.Header.Set(outcomeHeader, outcome.String())
+		_, _, err := q.publish(bounded, m, jetstream.WithExpectLastSequencePerSubject(0))
+		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // from elsewhere, and as large as can be
+			it.reason = fmt.Sprintf("its %d bytes could not be kept beside the reason, and are number %d of the stream %s for a day: %s", len(it.body), it.id, q.name, it.reason)
+			it.body, it.key = nil, oneLine(it.key[:min(len(it.key), 255)])
+			continue
+		}
+		if err != nil && !isConflict(err) { // there is one already
+			h.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))
+			return
+		}
+		break
+	}
+	h.confirm(ctx)
+	q.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", oneLine(it.key), "delivery", it.deliveries, "outcome", outcome, "error", it.reason)
+	h.observe(ctx, Event{Err: reason, Dead: true})
+}
+
+// confirm takes a notification out of where it was given out from, and waits for the answer. If
+// that is lost it comes again, and Whop, what waits or the dead letters know it.
+func (h *handling) confirm(ctx context.Context) {
+	q := h.worker.queue
+	for range 2 {
+		err := q.ask(ctx, h.msg.DoubleAck)
+		if err == nil {
+			h.worker.done.add(h.begun)
+			return
+		}
+		if ctx.Err() != nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			return
+		}
+		if h.worker.warned.now() {
+			q.logger.WarnContext(ctx, "queue: that a notification is done was not confirmed", "idempotency_key", h.item.key, "error", err)
 		}
 	}
-	_, err := d.js.PublishMsg(ctx, d.deadMessage(outcome, oneLine(reason.Error()), first))
-	if errors.Is(err, nats.ErrMaxPayload) { // from elsewhere, and as large as can be
-		_, err = d.js.PublishMsg(ctx, d.deadMessage(outcome, "", first))
-	}
-	if err == nil {
-		err = d.Sync(ctx)
-	}
-	if err != nil {
-		d.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))
-		return false
-	}
-	return true
-}
-
-// confirm takes the notification out of the queue. If the server does not hear it, it gives
-// it out again, and Whop or the dead letters know it by its key.
-func (d *delivery) confirm(ctx context.Context) {
-	if err := d.msg.Ack(); err != nil {
-		d.logger.WarnContext(ctx, "queue: a notification that is done will come again", "idempotency_key", d.item.key, "error", err)
-		return
-	}
-	d.confirmed = true
-}
-
-func (d *delivery) observe(ctx context.Context, e Event) {
-	if d.observer == nil {
-		return
-	}
-	e.Notification, e.Position, e.Delivery = d.item.notification, d.item.position, d.count
-	d.observer(ctx, e)
 }
 
 // retryDelay is the wait before delivery n+1: what the server asked for, and up to 10 %

@@ -2,33 +2,100 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Stats counts the notifications of a queue.
+// Stats counts the notifications of a queue: each is in one of the five counts, or was
+// dropped or canceled. While one moves it may be missing from Sent for a moment.
 type Stats struct {
-	Waiting  int // no worker has had them yet
-	InFlight int // being sent, or waiting for their next try
-	Sent     int // queued at Whop, since the queue was made
-	Dead     int // dead letters now
+	Waiting  int `json:"waiting"`   // no worker has had them yet
+	Retrying int `json:"retrying"`  // wait for their next try, or for the time of NotBefore
+	InFlight int `json:"in_flight"` // in the hands of workers
+	Sent     int `json:"sent"`      // queued at Whop, since the queue was made
+	Dead     int `json:"dead"`      // dead letters now
+	// Oldest is how long ago the first of those that wait for a worker, or are in flight,
+	// was enqueued; if there are none, the one whose next try has been due longest. 0 if
+	// there is none.
+	Oldest time.Duration `json:"oldest"`
+	// LastSuccess is when Whop last queued one, to within a few seconds; zero if never.
+	LastSuccess time.Time `json:"last_success,omitzero"`
 }
 
 // Stats counts, at one moment as nearly as can be.
-func (q *Queue) Stats(ctx context.Context) (Stats, error) {
-	dead, err := q.dead.Info(ctx, jetstream.WithSubjectFilter(q.deadSubject()))
-	if err != nil {
-		return Stats{}, fmt.Errorf("queue: counting the dead letters: %w", err)
+func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
+	fail := func(what string, err error) (Stats, error) {
+		return Stats{}, fmt.Errorf("queue: counting %s: %w", what, err)
 	}
-	workers, err := q.workers.Info(ctx)
+	// In the order in which a notification moves, so that none is passed over: one that moves
+	// meanwhile is counted twice, and missing from Sent.
+	line, err := q.info(ctx, q.line, "")
 	if err != nil {
-		return Stats{}, fmt.Errorf("queue: counting what waits: %w", err)
+		return fail("what came", err)
 	}
-	s := Stats{Waiting: int(workers.NumPending), InFlight: workers.NumAckPending, Dead: int(dead.State.Subjects[q.deadSubject()])}
-	// What was given to workers and is settled was sent, has died, or goes on under another
-	// key: each of the latter took a number in the stream of the dead, and keeps it when it
-	// is removed.
-	s.Sent = max(0, int(workers.Delivered.Stream)-s.InFlight-int(dead.State.LastSeq))
+	workers, err := q.consumerInfo(ctx, q.fresh)
+	if err != nil {
+		return fail("what waits", err)
+	}
+	retry, err := q.info(ctx, q.retry, "")
+	if err != nil {
+		return fail("what waits for its next try", err)
+	}
+	retries, err := q.consumerInfo(ctx, q.due)
+	if err != nil {
+		return fail("what is tried again", err)
+	}
+	dead, err := q.info(ctx, q.dead, "")
+	if err != nil {
+		return fail("the dead letters", err)
+	}
+	gone, err := q.info(ctx, q.attempts, q.goneSubject())
+	if err != nil {
+		return fail("what was dropped", err)
+	}
+	s.Waiting = int(workers.NumPending)
+	s.InFlight = workers.NumAckPending + retries.NumAckPending
+	s.Retrying = max(0, int(retry.State.Msgs)-retries.NumAckPending)
+	s.Dead = int(dead.State.Msgs)
+	s.Sent = max(0, int(line.State.LastSeq)-s.Waiting-s.InFlight-s.Retrying-s.Dead-int(gone.State.Subjects[q.goneSubject()]))
+	if err := q.dates(ctx, &s, workers); err != nil {
+		return fail("their age", err)
+	}
 	return s, nil
+}
+
+// dates fills in when things happened.
+func (q *Queue) dates(ctx context.Context, s *Stats, workers *jetstream.ConsumerInfo) error {
+	var since time.Time
+	var msg *jetstream.RawStreamMsg
+	var err error
+	if workers.NumPending > 0 || workers.NumAckPending > 0 {
+		if msg, err = q.get(ctx, q.line, workers.AckFloor.Stream+1, q.name+".send.>"); err == nil {
+			since = msg.Time
+		}
+	} else if s.Retrying+s.InFlight > 0 {
+		if msg, err = q.get(ctx, q.retry, 1, q.name+".>"); err == nil {
+			since = parseTime(msg.Header.Get(enqueuedHeader))
+		}
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return err
+	}
+	if !since.IsZero() {
+		s.Oldest = max(0, time.Since(since))
+	}
+	var entry jetstream.KeyValueEntry
+	err = q.ask(ctx, func(ctx context.Context) error {
+		entry, err = q.state.Get(ctx, successKey)
+		return err
+	})
+	if err == nil {
+		s.LastSuccess = parseTime(string(entry.Value()))
+	} else if errors.Is(err, jetstream.ErrKeyNotFound) {
+		err = nil
+	}
+	return err
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -16,32 +16,30 @@ import (
 
 const (
 	defaultConcurrency = 16
-	fetchWait          = 5 * time.Second
-	pruneInterval      = 10 * time.Minute
-
-	// prefetch is how many times the concurrency a worker takes from the server: what is
-	// not being sent yet waits for a sender, so that none has to wait for the server. It
-	// asks for more once half of that is settled.
-	prefetch = 8
-	// fetchBytes is how much it takes at a time, so that large ones are at hand before the
-	// server believes them lost.
-	fetchBytes = 32 << 20
+	fetchTime          = 3 * time.Second
+	// fetchPulse is how often the server has to say that it is there while nothing waits.
+	fetchPulse = time.Second
+	// attemptTime bounds one Send, with its waits for the limiter and its retries.
+	attemptTime = 10 * time.Minute
+	// holdTime bounds how long a worker keeps a notification to itself, whatever it does.
+	holdTime = attemptTime + time.Minute
 )
 
 // Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
-// until ctx ends. Then it takes no more, lets attempts that are under way come to their end
-// (see [WithDrainTimeout]), gives the rest back, and returns nil. Any number of processes may work
-// on one queue, and be killed: what one of them had goes to another, or to itself after it
-// is started again, 10 s later.
+// until ctx ends. What waits for another try takes up to a quarter of that (at least one,
+// beside the one if concurrency is 1). Then it takes no more, lets the attempts in flight
+// finish, gives the rest back, and returns nil, all within [WithDrainTimeout]. Any number of
+// processes may work on one queue, and be killed: what one of them had goes to another, or to
+// itself after it is started again, 10 s later.
 //
-// It returns an error where to go on makes no sense: where Whop refuses every request for
-// its API key or the address ([whop.ErrUnauthorized], [whop.ErrRedirect]), where the
-// connection or the queue is gone for good, and at once where the [whop.RetryPolicy] of c
-// has AtMostOnce, which a queue that gives a notification out again cannot keep. In each case
-// the notifications stay in the queue. A server that is away for a while is waited for, for
-// as long as the connection tries: nats.MaxReconnects(-1) lets it go on.
+// It returns an error if continuing is pointless: if Whop refuses everything, by 401, 403,
+// 404, 405, 410 or a redirect (the API key, its permissions or the base URL is wrong); if the
+// connection or the queue is gone for good; and at once if the [whop.RetryPolicy] of c has
+// AtMostOnce, which a queue that gives a notification out again cannot keep. In each case the
+// notifications stay in the queue. A server that is away is waited for, for as long as the
+// connection tries: set nats.MaxReconnects(-1).
 //
-// c paces itself alone. For a common pace of several processes give it [Queue.Limiter] by
+// c paces itself alone. To pace several processes together, give it [Queue.Limiter] by
 // [whop.WithLimiter].
 func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error {
 	if c == nil {
@@ -54,37 +52,54 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 		concurrency = defaultConcurrency
 	}
 	w := &worker{
-		Queue:  q,
+		queue:  q,
 		client: c,
+		name:   uuid.NewString(),
 		brake:  brake{threshold: concurrency},
-		slots:  make(chan struct{}, prefetch*concurrency),
-		jobs:   make(chan *delivery, prefetch*concurrency),
-		held:   map[*delivery]struct{}{},
+		slots:  make(chan struct{}, max(2, concurrency)),
 	}
 	ctx, w.stop = context.WithCancelCause(ctx)
 	defer w.stop(nil)
-	w.lookBack(ctx)
-	sending, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done()))
+	// settling ends when everything must have, sending a little earlier.
+	settling, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	sending, cancel := context.WithCancel(context.WithValue(settling, endingKey{}, ctx.Done()))
 	defer cancel()
 
-	var senders, upkeep sync.WaitGroup
+	var parts sync.WaitGroup
 	for range concurrency {
-		senders.Go(func() { w.sendAll(ctx, sending) })
+		parts.Go(func() { w.serve(ctx, sending, settling, q.fresh, false) })
 	}
-	upkeep.Go(func() { w.keepHeld(sending) })
-	upkeep.Go(func() { w.keepSmall(ctx) })
-	w.fetchAll(ctx)
-	close(w.jobs)
-	drained := time.AfterFunc(q.drain, cancel)
-	senders.Wait()
-	drained.Stop()
-	cancel()
-	upkeep.Wait()
-	w.flush()
+	for range max(1, concurrency/4) {
+		parts.Go(func() { w.serve(ctx, sending, settling, q.due, true) })
+	}
+	parts.Go(func() { w.keepUp(ctx, settling) })
+	ended := make(chan struct{})
+	go func() { parts.Wait(); close(ended) }()
+	<-ctx.Done()
+	margin := min(q.drain/4, 2*time.Second)
+	if !await(ended, q.drain-margin) {
+		cancel()
+		if !await(ended, margin) {
+			abandon()
+			await(ended, time.Second) // what sits in a function of the caller's stays there
+		}
+	}
 	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
 		return cause
 	}
 	return nil
+}
+
+func await(ended <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // errStopped marks a cause for which Work returns an error.
@@ -92,217 +107,117 @@ var errStopped = errors.New("queue: the worker stopped")
 
 // worker is one call of Work.
 type worker struct {
-	*Queue
+	queue  *Queue
 	client *whop.Client
+	name   string
 	stop   context.CancelCauseFunc
-	brake  brake
-	slots  chan struct{}  // taken by what was fetched and is not settled
-	jobs   chan *delivery // of those, what waits for a sender
+	slots  chan struct{} // taken by what is being sent
 
-	seen atomic.Uint64 // the highest sequence number that may have been given out before
-
-	mu        sync.Mutex
-	held      map[*delivery]struct{}
-	confirmed *delivery // one of the last
+	brake    brake
+	share    share
+	refusals refusals
+	done     finished
+	warned   sometimes
 }
 
-// lookBack finds out how far workers before this one may have come.
-func (w *worker) lookBack(ctx context.Context) {
-	for ctx.Err() == nil {
-		highest, err := w.attempts.highest(ctx)
-		switch {
-		case err == nil:
-			w.seen.Store(highest)
-			return
-		case w.js.Conn().IsClosed():
-			w.stop(fmt.Errorf("%w: %w", errStopped, err))
-		default:
-			w.logger.WarnContext(ctx, "queue: the server does not say how far attempts came, will ask again", "error", err)
-			sleep(ctx, time.Second)
-		}
-	}
-}
-
-// fetchAll takes notifications from the server as slots come free, until ctx ends.
-func (w *worker) fetchAll(ctx context.Context) {
-	for {
-		if !w.brake.wait(ctx) {
-			return
-		}
-		free := w.takeSlots(ctx, cap(w.slots)/2)
-		if free == 0 {
-			return
-		}
-		got, err := w.fetch(ctx, free)
-		for range free - got {
-			<-w.slots
-		}
-		if errors.Is(err, nats.ErrNoResponders) { // either JetStream is away, or the consumer is gone
-			_, err = w.workers.Info(ctx)
-		}
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, jetstream.ErrConsumerDeleted),
-			errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
-			w.stop(fmt.Errorf("%w: %w", errStopped, err))
-		default:
-			w.logger.WarnContext(ctx, "queue: the server gives out no notifications, will ask again", "error", err)
-			sleep(ctx, time.Second)
-		}
-	}
-}
-
-// takeSlots waits for at least the given number of slots, and takes what is free. It takes
-// several at a time, since asking the server costs more than to send.
-func (w *worker) takeSlots(ctx context.Context, atLeast int) (taken int) {
-	for {
-		select {
-		case w.slots <- struct{}{}:
-			if taken++; taken == cap(w.slots) {
-				return taken
-			}
-			continue
-		default:
-		}
-		if taken >= atLeast {
-			return taken
-		}
-		select {
-		case w.slots <- struct{}{}:
-			taken++
-		case <-ctx.Done():
-			for range taken {
-				<-w.slots
-			}
-			return 0
-		}
-	}
-}
-
-// fetch takes up to n notifications, and waits for the first a few seconds.
-func (w *worker) fetch(ctx context.Context, n int) (got int, err error) {
-	if ctx.Err() != nil {
-		return 0, nil
-	}
-	fetching, cancel := context.WithTimeout(ctx, fetchWait)
-	defer cancel()
-	most := max(fetchBytes, 2*w.js.Conn().MaxPayload()) // the largest always fits
-	batch, err := w.workers.Fetch(n, jetstream.FetchContext(fetching), jetstream.FetchMaxBytes(int(most)))
-	if err != nil {
-		return 0, err
-	}
-	for msg := range batch.Messages() {
-		d, err := w.receive(msg)
+// serve sends one notification after the other that a consumer gives out, until ctx ends.
+func (w *worker) serve(ctx, sending, settling context.Context, c jetstream.Consumer, retry bool) {
+	for w.ready(ctx, retry) {
+		msg, err := w.next(ctx, c)
 		if err != nil {
-			w.logger.ErrorContext(ctx, "queue: a message that is none of the queue's", "error", err)
+			w.trouble(ctx, c, err)
+		}
+		if msg == nil {
 			continue
 		}
-		got++
-		w.mu.Lock()
-		w.held[d] = struct{}{}
-		w.mu.Unlock()
-		w.jobs <- d
-	}
-	if err := batch.Error(); err != nil && fetching.Err() == nil && !errors.Is(err, nats.ErrTimeout) {
-		return got, err
-	}
-	return got, nil
-}
-
-// receive makes a delivery of a message.
-func (w *worker) receive(msg jetstream.Msg) (*delivery, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return nil, err
-	}
-	d := &delivery{worker: w, msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered), enqueued: meta.Timestamp}
-	// The server counts deliveries, but forgets some when it is killed. Then it gives out
-	// anew what comes before something that was given out already, as else it never does.
-	seen := w.seen.Load()
-	d.repeat = d.count > 1 || d.seq <= seen
-	w.seen.Store(max(seen, d.seq))
-	return d, nil
-}
-
-// sendAll sends what was fetched. What was not begun when ctx ended goes back at once.
-func (w *worker) sendAll(ctx, sending context.Context) {
-	fresh := firstAttempts{parent: sending, end: func() {}}
-	defer func() { fresh.end() }()
-	for d := range w.jobs {
-		if w.brake.wait(ctx) {
-			d.deliver(sending, fresh.context())
+		w.slots <- struct{}{}
+		h := &handling{worker: w, msg: msg, retry: retry}
+		if ctx.Err() != nil {
+			_ = msg.Nak()
 		} else {
-			_ = d.msg.Nak()
+			letGo := h.hold(settling)
+			h.deliver(sending, settling)
+			letGo()
 		}
-		w.mu.Lock()
-		delete(w.held, d)
-		if d.confirmed {
-			w.confirmed = d
-		}
-		w.mu.Unlock()
 		<-w.slots
 	}
 }
 
-// firstAttempts makes the contexts of one sender for notifications that were never attempted
-// before. They share one for a minute, since each has a timer, which costs.
-type firstAttempts struct {
-	parent, shared context.Context
-	end            context.CancelFunc
-	made           time.Time
-}
-
-func (f *firstAttempts) context() context.Context {
-	if now := time.Now(); f.shared == nil || now.Sub(f.made) > time.Minute {
-		f.end()
-		f.shared, f.end = context.WithTimeout(f.parent, attemptTime)
-		f.made = now
-	}
-	return f.shared
-}
-
-// keepHeld tells the server again and again that what was fetched is being worked on.
-func (w *worker) keepHeld(ctx context.Context) {
-	for sleep(ctx, ackWait/3) {
-		w.mu.Lock()
-		for d := range w.held {
-			_ = d.msg.InProgress() // else it is given out again, under the same key
-		}
-		w.mu.Unlock()
-	}
-}
-
-// keepSmall drops from the stream what is done and old.
-func (w *worker) keepSmall(ctx context.Context) {
+// ready waits until an attempt may be made.
+func (w *worker) ready(ctx context.Context, retry bool) bool {
 	for {
-		if err := w.prune(ctx); err != nil && ctx.Err() == nil {
-			w.logger.WarnContext(ctx, "queue: what is done could not be dropped, will try again", "error", err)
+		wait := w.brake.left(retry)
+		if retry && wait <= 0 && w.share.spent() {
+			wait = time.Second
 		}
-		if !sleep(ctx, pruneInterval) {
-			return
+		if wait <= 0 {
+			return ctx.Err() == nil
+		}
+		if !sleep(ctx, wait) {
+			return false
 		}
 	}
 }
 
-// flush brings the last acknowledgements to the server, and waits until it has counted them:
-// it answers to a sign of life after what came before.
-func (w *worker) flush() {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchWait)
+// next takes a notification from the server; nil if none waits.
+func (w *worker) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
+	fetching, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	_ = w.js.Conn().FlushWithContext(ctx) // else they are given out again, under the same key
-	if w.confirmed != nil {
-		_, _ = w.js.Conn().RequestWithContext(ctx, w.confirmed.msg.Reply(), []byte("+WPI"))
+	msg, err := c.Next(jetstream.FetchContext(fetching), jetstream.FetchHeartbeat(fetchPulse))
+	if err != nil && (errors.Is(err, nats.ErrTimeout) || fetching.Err() != nil) {
+		return nil, nil
 	}
+	return msg, err
 }
 
-// sleep waits, and reports whether ctx has not ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
+// trouble is met where the server gives out nothing, and does not say that there is nothing.
+func (w *worker) trouble(ctx context.Context, c jetstream.Consumer, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	q := w.queue
+	switch {
+	case errors.Is(err, jetstream.ErrNoHeartbeat):
+		q.revive()
+	case errors.Is(err, nats.ErrNoResponders): // JetStream is away, or the consumer is gone
+		if _, e := q.consumerInfo(ctx, c); e != nil {
+			err = e
+		}
+	}
+	if q.nc.IsClosed() || errors.Is(err, jetstream.ErrConsumerDeleted) || errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		w.stop(fmt.Errorf("%w, since the queue is gone: %w", errStopped, err))
+		return
+	}
+	if w.warned.now() {
+		q.logger.WarnContext(ctx, "queue: the server gives out no notifications, asking again", "error", err)
+	}
+	sleep(ctx, 500*time.Millisecond)
+}
+
+// sometimes is for what would be logged too often.
+type sometimes struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (s *sometimes) now() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.last) < 10*time.Second {
 		return false
 	}
+	s.last = time.Now()
+	return true
+}
+
+// hold tells the server again and again that the notification is being worked on, until
+// that took too long or the function that it returns is called.
+func (h *handling) hold(ctx context.Context) (letGo func()) {
+	ctx, letGo = context.WithTimeout(ctx, holdTime)
+	go func() {
+		for sleep(ctx, ackWait/3) {
+			_ = h.msg.InProgress() // else it is given out again, under the same key
+		}
+	}()
+	return letGo
 }

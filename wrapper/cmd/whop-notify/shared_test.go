@@ -82,7 +82,7 @@ func TestWorkEndsWithAWrongKey(t *testing.T) {
 	require.Contains(t, f.stderr, "Nothing is lost")
 	stats, err := q.Stats(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 20, stats.Waiting+stats.InFlight)
+	require.Equal(t, 20, stats.Waiting+stats.Retrying+stats.InFlight)
 }
 
 // Four processes together keep one budget, in every 60 s, as Whop would count.

@@ -1,0 +1,57 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// isDenied reports whether the server has refused this connection a right. It does not
+// answer what it refuses; it only says so on the side.
+func isDenied(nc *nats.Conn) bool { return errors.Is(nc.LastError(), nats.ErrPermissionViolation) }
+
+// explain says what is wrong with a server, and how to mend it.
+func (q *Queue) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	api, _ := errors.AsType[*jetstream.APIError](err)
+	has := func(code jetstream.ErrorCode) bool { return api != nil && api.ErrorCode == code }
+	switch {
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("the connection to NATS is closed: %w", err)
+	case has(jetstream.JSErrCodeJetStreamNotEnabledForAccount):
+		return fmt.Errorf("the NATS account of this user has no JetStream: enable it in the server's configuration (accounts: NAME: {jetstream: enabled}): %w", err)
+	case has(jetstream.JSErrCodeJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
+		return fmt.Errorf("the NATS server has no JetStream: start it with -js, or with a jetstream block in its configuration: %w", err)
+	case isDenied(q.nc):
+		return fmt.Errorf("the NATS user lacks a right: allow it to publish to $JS.API.>, $JS.ACK.>, $KV.%[1]s-limits.> and %[1]s.>, and to subscribe to _INBOX.>: %[2]s",
+			q.name, oneLine(q.nc.LastError().Error()))
+	case has(10074), has(10005):
+		return fmt.Errorf("%d replicas need a cluster with as many servers that have JetStream and room: %w", q.replicas, err)
+	case has(10023), has(10047), has(10002):
+		return fmt.Errorf("the NATS server or account has no room for the queue's streams: raise max_file_store, or the account's limits: %w", err)
+	case has(codeNotAvailable), has(codeNotLeader), errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		if !q.nc.IsConnected() {
+			return fmt.Errorf("no connection to the NATS server (%s): %w", strings.Join(redacted(q.nc.Servers()), ", "), err)
+		}
+		return fmt.Errorf("JetStream does not answer: a cluster needs more than half of its servers; see nats server report jetstream: %w", err)
+	}
+	return err
+}
+
+// redacted takes passwords out of URLs.
+func redacted(urls []string) []string {
+	for i, u := range urls {
+		if scheme, rest, ok := strings.Cut(u, "://"); ok {
+			if _, host, ok := strings.Cut(rest, "@"); ok {
+				urls[i] = scheme + "://" + host
+			}
+		}
+	}
+	return urls
+}

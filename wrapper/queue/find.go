@@ -1,0 +1,160 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+// ErrUnknownKey is an idempotency key that was not enqueued within the last 24 hours.
+var ErrUnknownKey = errors.New("queue: no notification was enqueued under this key within the last 24 hours")
+
+// ErrUnderWay is a notification that cannot be canceled any more: an attempt has begun, and
+// may have queued it, or has.
+var ErrUnderWay = errors.New("queue: the notification is under way, and cannot be canceled")
+
+// Found is what has become of a notification.
+type Found struct {
+	State      TicketState
+	Retrying   bool         // it waits for its next try
+	Deliveries int          // how often a worker has had it, and is done with it
+	Outcome    whop.Outcome // if it is dead
+	Reason     string       // why it is dead or not sent yet
+	DeadLetter uint64       // its ID, if it is dead
+	EnqueuedAt time.Time
+
+	id   uint64
+	body []byte // nil if it is not there any more
+	step int
+	// doubt: an attempt may have queued it.
+	doubt bool
+	at    uint64 // where it waits for a time; 0: it does not
+}
+
+// Find returns what has become of the notification that was enqueued under a key, by
+// [Queue.Enqueue] and within the last 24 hours; else [ErrUnknownKey].
+func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
+	seq, err := q.known(ctx, q.plainSubject(), key)
+	if err != nil {
+		return Found{}, fmt.Errorf("queue: looking for the key %q: %w", key, err)
+	}
+	if seq == 0 {
+		return Found{}, ErrUnknownKey
+	}
+	return q.become(ctx, seq)
+}
+
+// known returns the number under which JetStream knows a message id, 0 if it does not. It
+// asks by a message that JetStream cannot store: it looks for the id first.
+func (q *Queue) known(ctx context.Context, subject, id string) (uint64, error) {
+	m := nats.NewMsg(subject)
+	m.Header.Set(jetstream.MsgIDHeader, id)
+	ack, _, err := q.publish(ctx, m, jetstream.WithExpectLastMsgID("none, "+uuid.NewString()))
+	if err == nil {
+		return ack.Sequence, nil
+	}
+	const codeWrongLastMsgID = 10070
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeWrongLastMsgID {
+		return 0, nil
+	}
+	return 0, err
+}
+
+// become finds out what has become of the notification with this number in the line.
+func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
+	f := Found{id: id}
+	workers, err := q.consumerInfo(ctx, q.fresh) // first, since it may move on meanwhile
+	if err != nil {
+		return f, err
+	}
+	first, err := q.get(ctx, q.line, id, "")
+	if err == nil {
+		f.body, f.EnqueuedAt = first.Data, first.Time
+	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return f, err
+	}
+	for _, place := range []struct {
+		stream  jetstream.Stream
+		subject string
+	}{{q.retry, q.dueSubject(id)}, {q.retry, q.laterSubject(id)}, {q.retry, q.dueSubject(id)}, {q.dead, q.deadSubject(id)}} {
+		msg, err := q.get(ctx, place.stream, 0, place.subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return f, err
+		}
+		it, _ := itemOf(msg.Header, msg.Data)
+		f.Reason, f.step, f.doubt = it.reason, it.deliveries, !it.firstAttempt.IsZero()
+		f.Deliveries = it.deliveries
+		if place.stream == q.dead {
+			f.State, f.Outcome, f.DeadLetter = Dead, outcomeOf(msg.Header), msg.Sequence
+		} else {
+			f.at, f.Retrying = msg.Sequence, it.reason != ""
+		}
+		return f, nil
+	}
+	switch gone, err := q.known(ctx, q.goneSubject(), goneID(id)); {
+	case err != nil:
+		return f, err
+	case gone > 0:
+		f.State = Canceled
+		return f, nil
+	}
+	if id <= workers.AckFloor.Stream {
+		f.State = Sent
+	}
+	return f, nil
+}
+
+func goneID(id uint64) string { return fmt.Sprintf("gone %d", id) }
+
+// gone writes down, for [Stats] and [Queue.Find], that a notification has ended by the hand
+// of a person.
+func (q *Queue) gone(ctx context.Context, id uint64) error {
+	m := nats.NewMsg(q.goneSubject())
+	m.Header.Set(jetstream.MsgIDHeader, goneID(id))
+	_, _, err := q.publish(ctx, m)
+	return err
+}
+
+// Cancel takes back the notification that was enqueued under a key within the last 24 hours,
+// for which no attempt is in flight or in doubt: one that waits for its turn, for a time, or
+// for its next try after a certain failure. Else it returns [ErrUnderWay] or [ErrUnknownKey]. After
+// any other error it may be canceled or not: cancel it again.
+func (q *Queue) Cancel(ctx context.Context, key string) error {
+	f, err := q.Find(ctx, key)
+	if err != nil || f.State == Canceled {
+		return err
+	}
+	if f.State != Waiting || f.doubt {
+		return ErrUnderWay
+	}
+	b, err := q.begin(ctx, delivery(f.id, f.step), begun{By: canceled})
+	if err == nil && b.earlier {
+		return ErrUnderWay
+	}
+	if err == nil {
+		err = q.gone(ctx, f.id)
+	}
+	// A worker that gets it all the same finds that it was canceled.
+	if err == nil && f.at > 0 {
+		err = q.remove(ctx, q.retry, f.at)
+	} else if err == nil {
+		err = q.remove(ctx, q.line, f.id)
+	}
+	if err != nil {
+		return fmt.Errorf("queue: it is not certain that %q is canceled: %w", key, err)
+	}
+	return nil
+}
+
+// delivery names one for begin.
+func delivery(id uint64, step int) string { return fmt.Sprintf("%d.%d", id, step) }

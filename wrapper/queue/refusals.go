@@ -1,0 +1,85 @@
+package queue
+
+import (
+	"cmp"
+	"encoding/json"
+	"sync"
+	"time"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+)
+
+const (
+	// A worker stops after so long, if Whop has accepted nothing since and refused so many
+	// notifications to so many targets, or all that there are;
+	refusedLong, refusedMany, refusedTargets = 5 * time.Second, 20, 5
+	// or after so long if it refused so many to any number of targets.
+	refusedLonger = 30 * time.Second
+)
+
+// refusals counts the answers in a row that may be about the API key, its permissions or
+// the base URL.
+type refusals struct {
+	mu      sync.Mutex
+	proven  time.Time // when Whop last showed that it accepts all three
+	since   time.Time
+	ids     map[uint64]struct{}
+	targets map[string]struct{}
+	last    *whop.SendError
+}
+
+func (r *refusals) add(id uint64, target string, failure *whop.SendError) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ids == nil {
+		r.ids, r.targets, r.since = map[uint64]struct{}{}, map[string]struct{}{}, time.Now()
+	}
+	r.ids[id] = struct{}{}
+	r.targets[target] = struct{}{}
+	r.last = failure
+}
+
+// prove is called when Whop answered in another way.
+func (r *refusals) prove() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.proven = time.Now()
+	r.ids, r.targets = nil, nil
+}
+
+// provenSince reports whether a refusal since then must be about the notification.
+func (r *refusals) provenSince(refused time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !refused.IsZero() && r.proven.After(refused)
+}
+
+// conclusive returns the last refusal if there were so many that it cannot be about the
+// notifications. unsettled counts those that there are.
+func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendError, n, targets int) {
+	r.mu.Lock()
+	n, targets, last = len(r.ids), len(r.targets), r.last
+	long := time.Since(r.since)
+	r.mu.Unlock()
+	switch {
+	case n == 0 || long < refusedLong:
+		return nil, 0, 0
+	case n >= refusedMany && (targets >= refusedTargets || long >= refusedLonger):
+		return last, n, targets
+	}
+	if all, err := unsettled(); err != nil || n < all {
+		return nil, 0, 0
+	}
+	return last, n, targets
+}
+
+// targetOf is who a notification goes to, all or some of whom.
+func targetOf(body []byte) string {
+	var target struct {
+		CompanyID    string `json:"company_id"`
+		AccountID    string `json:"account_id"`
+		ExperienceID string `json:"experience_id"`
+	}
+	_ = json.Unmarshal(body, &target)
+	return cmp.Or(target.CompanyID, target.AccountID, target.ExperienceID)
+}

@@ -1,0 +1,91 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// to is a notification to a company of its own.
+func to(company string, i int) whop.Notification {
+	return whop.ToCompany(company, whop.Message{Title: "T", Content: "C"}).WithIdempotencyKey(fmt.Sprintf("%s-%d", company, i))
+}
+
+// A wrong key, permission or address is not the notifications' fault: none must become a
+// dead letter of it, and the worker says so.
+func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		reply   whoptest.Reply
+		n       int // notifications
+		targets int
+		want    error
+	}{
+		"401, to five targets":   {whoptest.Error(401, "", "Who are you?"), 200, 5, whop.ErrUnauthorized},
+		"404, all there are":     {whoptest.Error(404, "", "Nothing here."), 200, 1, whop.ErrNotFound},
+		"403, one there is":      {whoptest.Error(403, "", "You may not."), 1, 1, whop.ErrForbidden},
+		"405":                    {whoptest.Raw(405, "text/html", ""), 3, 1, whop.ErrBadRequest},
+		"410":                    {whoptest.Error(410, "gone", "Gone."), 3, 1, whop.ErrBadRequest},
+		"302, to five targets":   {whoptest.Raw(302, "text/html", ""), 50, 5, whop.ErrRedirect},
+		"303, which is in doubt": {whoptest.Raw(303, "text/html", ""), 50, 5, whop.ErrRedirect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return c.reply })
+			q := newQueue(t)
+			for i := range c.n {
+				enqueue(t, q, to(fmt.Sprintf("biz_%d", i%c.targets), i))
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			start := time.Now()
+			err := q.Work(ctx, newClient(t, server), 4)
+			require.ErrorContains(t, err, "Whop refused everything")
+			if c.want != whop.ErrBadRequest {
+				require.ErrorIs(t, err, c.want)
+			}
+			require.Greater(t, time.Since(start), 5*time.Second, "a moment of refusals is no reason")
+			stats := counts(t, q)
+			require.Zero(t, stats.Dead)
+			require.Equal(t, c.n, stats.Waiting+stats.InFlight+stats.Retrying)
+
+			server.ScriptFunc(nil)
+			work(t, q, newClient(t, server), 4)
+			eventually(t, q, queue.Stats{Sent: c.n})
+			require.Len(t, server.Queued(), c.n)
+		})
+	}
+}
+
+// Once another notification has shown that key and address work, the refusal is about the
+// notification.
+func TestARefusalOfOneAmongManyIsADeadLetter(t *testing.T) {
+	for _, status := range []int{401, 403, 404, 410} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+				if r.IdempotencyKey == "biz_bad-0" {
+					return whoptest.Error(status, "", "Not this one.")
+				}
+				return whoptest.Serve()
+			})
+			q := newQueue(t)
+			enqueue(t, q, to("biz_bad", 0))
+			for i := range 3 {
+				enqueue(t, q, to("biz_good", i))
+			}
+			stop := work(t, q, newClient(t, server), 1)
+			eventually(t, q, queue.Stats{Sent: 3, Dead: 1})
+			require.NoError(t, stop())
+			require.Equal(t, whop.Rejected, graveyard(t, q)[0].Outcome)
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// requestTime bounds every request to NATS, whatever the context allows.
+	requestTime = 5 * time.Second
+	// pingTime is how long a server may take to answer a ping, after a request that it did
+	// not answer. A connection on which it does not is replaced: the server may be frozen
+	// or cut off, and the client would notice only after minutes.
+	pingTime = 2 * time.Second
+)
+
+// ask makes one bounded request.
+func (q *Queue) ask(ctx context.Context, request func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	err := request(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		q.revive()
+	}
+	return err
+}
+
+// revive reconnects where the server does not answer a ping.
+func (q *Queue) revive() {
+	if !q.reviving.TryLock() {
+		return // somebody else does
+	}
+	defer q.reviving.Unlock()
+	if q.nc.IsConnected() && q.nc.Opts.AllowReconnect && errors.Is(q.nc.FlushTimeout(pingTime), nats.ErrTimeout) {
+		q.logger.Warn("queue: the NATS server does not answer, connecting anew", "server", q.nc.ConnectedUrlRedacted())
+		_ = q.nc.ForceReconnect()
+	}
+}
+
+// publish stores a message, for which it asks again until ctx ends: a message id or an
+// expected sequence has to make that safe. certain is true where the error says that
+// the message was not stored.
+func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (ack *jetstream.PubAck, certain bool, err error) {
+	for certain = true; ; {
+		err = q.ask(ctx, func(ctx context.Context) error {
+			ack, err = q.js.PublishMsg(ctx, m, opts...)
+			return err
+		})
+		switch {
+		case err == nil:
+			return ack, true, nil
+		case errors.Is(err, nats.ErrMaxPayload), isRefusal(err):
+			return nil, certain, err
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return nil, false, err
+		}
+		certain = certain && errors.Is(err, jetstream.ErrNoStreamResponse) // then nobody got it
+		if !sleep(ctx, 250*time.Millisecond) {
+			return nil, certain, err
+		}
+	}
+}
+
+// Codes of JetStream's errors, for what passes: no quorum, or no leader yet.
+const codeNotAvailable, codeNotLeader = 10008, 10009
+
+// isRefusal reports whether the server answered, and would answer the same again.
+func isRefusal(err error) bool {
+	api, answered := errors.AsType[*jetstream.APIError](err)
+	return answered && api.ErrorCode != codeNotAvailable && api.ErrorCode != codeNotLeader
+}
+
+// isConflict reports whether an expected sequence was not the last.
+func isConflict(err error) bool {
+	api, answered := errors.AsType[*jetstream.APIError](err)
+	return answered && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// get reads the first message from seq on, of a subject if it is not "", or the last of the
+// subject where seq is 0. It returns [jetstream.ErrMsgNotFound] if there is none.
+func (q *Queue) get(ctx context.Context, stream jetstream.Stream, seq uint64, subject string) (msg *jetstream.RawStreamMsg, err error) {
+	err = q.ask(ctx, func(ctx context.Context) error {
+		switch {
+		case seq == 0:
+			msg, err = stream.GetLastMsgForSubject(ctx, subject)
+		case subject == "":
+			msg, err = stream.GetMsg(ctx, seq)
+		default:
+			msg, err = stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+		}
+		return err
+	})
+	return msg, err
+}
+
+// remove deletes a message; that it is gone already is no error.
+func (q *Queue) remove(ctx context.Context, stream jetstream.Stream, seq uint64) error {
+	err := q.ask(ctx, func(ctx context.Context) error { return stream.DeleteMsg(ctx, seq) })
+	if err != nil {
+		if _, missing := q.get(ctx, stream, seq, ""); errors.Is(missing, jetstream.ErrMsgNotFound) {
+			return nil
+		}
+	}
+	return err
+}
+
+// info asks for the state of a stream, of its subjects only those that match filter.
+func (q *Queue) info(ctx context.Context, stream jetstream.Stream, filter string) (info *jetstream.StreamInfo, err error) {
+	err = q.ask(ctx, func(ctx context.Context) error {
+		if filter == "" {
+			info, err = stream.Info(ctx)
+		} else {
+			info, err = stream.Info(ctx, jetstream.WithSubjectFilter(filter))
+		}
+		return err
+	})
+	return info, err
+}
+
+func (q *Queue) consumerInfo(ctx context.Context, c jetstream.Consumer) (info *jetstream.ConsumerInfo, err error) {
+	err = q.ask(ctx, func(ctx context.Context) error {
+		info, err = c.Info(ctx)
+		return err
+	})
+	return info, err
+}
+
+// sleep waits, and reports whether ctx has not ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

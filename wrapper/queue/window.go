@@ -1,0 +1,59 @@
+package queue
+
+import "time"
+
+const (
+	// windowTime is how long an attempt counts: a minute, and a second for requests that
+	// arrive late.
+	windowTime = 61 * time.Second
+	// tick is to what times are rounded, up, so that there are never many.
+	tick = 100 * time.Millisecond
+)
+
+// window is the attempts of the last minute, oldest first. Its JSON is the value in the bucket.
+type window []taken
+
+// taken is attempts of one tick.
+type taken struct {
+	At    int64 `json:"t"`           // Unix milliseconds
+	N     int   `json:"n"`           // attempts
+	Again int   `json:"r,omitempty"` // of which after the first of a notification
+}
+
+// take returns the window with up to n attempts more; if there is room for none, how long it
+// takes until there may be.
+func (w window) take(now time.Time, n, perMinute int, again bool) (next window, got int, wait time.Duration) {
+	free, freeAgain := perMinute, max(1, perMinute/retryShare)
+	at := now.UnixMilli()
+	wait = windowTime
+	for _, t := range w {
+		t.At = min(t.At, at+tick.Milliseconds()) // later ones are by a clock that was wrong
+		left := time.Duration(t.At-at)*time.Millisecond + windowTime
+		if left <= 0 || t.N <= 0 {
+			continue
+		}
+		free, freeAgain = free-t.N, freeAgain-t.Again
+		next = append(next, t)
+		if !again || t.Again > 0 {
+			wait = min(wait, left)
+		}
+	}
+	if again {
+		if free < 1 {
+			wait = tick // until a first attempt goes out of the window
+		}
+		free = min(free, freeAgain)
+	}
+	if got = min(n, free); got <= 0 {
+		return w, 0, wait
+	}
+	t := taken{At: now.Truncate(tick).Add(tick).UnixMilli(), N: got}
+	if again {
+		t.Again = got
+	}
+	if last := len(next) - 1; last >= 0 && next[last].At == t.At {
+		next[last].N, next[last].Again = next[last].N+t.N, next[last].Again+t.Again
+		return next, got, 0
+	}
+	return append(next, t), got, 0
+}
