@@ -23,7 +23,7 @@ func forgetful(t *testing.T, q *queue.Queue, opts ...queue.Option) *queue.Queue 
 	return open(t, nc, opts...)
 }
 
-func streams(t *testing.T, q *queue.Queue) jetstream.JetStream {
+func streams(t testing.TB, q *queue.Queue) jetstream.JetStream {
 	t.Helper()
 	js, err := jetstream.New(embeddedConn(t, q))
 	require.NoError(t, err)

@@ -56,13 +56,16 @@ func (q *Queue) open(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 	}
+	var warned sometimes
 	for {
 		err := q.openStreams(ctx)
 		if err == nil || isRefusal(err) || errors.Is(err, errSetUp) || errors.Is(err, nats.ErrConnectionClosed) ||
 			errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || isDenied(q.nc) {
 			return q.explain(err)
 		}
-		q.logger.Warn("queue: cannot be opened yet, trying again", "name", q.name, "error", err)
+		if warned.now() {
+			q.logger.WarnContext(ctx, "queue: cannot be opened yet, trying again", "name", q.name, "error", q.explain(err))
+		}
 		if !sleep(ctx, 500*time.Millisecond) {
 			return q.explain(err)
 		}

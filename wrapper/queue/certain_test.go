@@ -1,0 +1,118 @@
+package queue_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// A worker that ended in order leaves no doubt: what is refused after it is certainly so.
+func TestACleanEndLeavesNoDoubt(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	const n = 100
+	for i := range n {
+		enqueue(t, q, numbered(i))
+	}
+	sent := 0
+	for sent < n/3 { // ends several, with others at their heels
+		stop := work(t, q, newClient(t, server, whop.WithLimiter(q.Limiter(0))), 8)
+		require.True(t, waitFor(func() bool { return len(server.Queued()) > sent }))
+		require.NoError(t, stop())
+		sent = len(server.Queued())
+	}
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "No.") })
+	work(t, q, newClient(t, server), 8)
+	eventually(t, q, queue.Stats{Sent: sent, Dead: n - sent})
+	for _, letter := range graveyard(t, q) {
+		require.Equal(t, whop.Rejected, letter.Outcome, letter.IdempotencyKey)
+	}
+	require.Len(t, server.Requests(), n)
+}
+
+// What waited for its turn when a worker ended was not attempted.
+func TestWaitingForATurnIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	for i := range 5 {
+		enqueue(t, q, numbered(i))
+	}
+	stop := work(t, q, newClient(t, server, whop.WithLimiter(q.Limiter(1))), 4)
+	require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
+	time.Sleep(100 * time.Millisecond)
+	require.NoError(t, stop())
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "No.") })
+	work(t, q, newClient(t, server), 4)
+	eventually(t, q, queue.Stats{Sent: 1, Dead: 4})
+	for _, letter := range graveyard(t, q) {
+		require.Equal(t, whop.Rejected, letter.Outcome)
+	}
+}
+
+// A key that Whop has with another request says nothing of that one.
+func TestAMismatchAfterDoubtIsUnknown(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	server.Script(whoptest.Reset().AfterQueueing())
+	enqueue(t, q, numbered(1))
+	stop := work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Retrying: 1})
+	require.NoError(t, stop())
+	work(t, q, newClient(t, server, once, whop.WithAPIVersion("2025-01-01")), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	letter := graveyard(t, q)[0]
+	require.Equal(t, whop.Unknown, letter.Outcome)
+	require.Contains(t, letter.Reason, "change of the API version")
+}
+
+// A caller's key is never replaced while an attempt under it is in doubt, nor is one that
+// the queue made up.
+func TestNoNewKeyWhileInDoubt(t *testing.T) {
+	for name, n := range map[string]whop.Notification{"the caller's": numbered(1), "the queue's": paid} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			server.Script(whoptest.Reset().AfterQueueing(), whoptest.RateLimited(time.Second), whoptest.Error(500, "", "Oops."))
+			q := newQueue(t)
+			ticket := enqueue(t, q, n)
+			work(t, q, newClient(t, server, once), 1)
+			eventually(t, q, queue.Stats{Sent: 1})
+			require.Len(t, server.Queued(), 1)
+			for _, r := range server.Requests() {
+				require.Equal(t, ticket.IdempotencyKey, r.IdempotencyKey)
+			}
+		})
+	}
+}
+
+// Thousands that enqueue at the same time all get their ticket.
+func TestManyEnqueueAtOnce(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	const n = 8000
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	failed := map[string]int{}
+	for i := range n {
+		all.Go(func() {
+			if _, err := q.Enqueue(t.Context(), numbered(i)); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed[fmt.Sprint(err)]++
+			}
+		})
+	}
+	all.Wait()
+	require.Empty(t, failed)
+	require.Equal(t, queue.Stats{Waiting: n}, counts(t, q))
+}

@@ -1,0 +1,96 @@
+//go:build linux
+
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// smallDisk is a directory on a disk of a few MiB. Where none can be mounted, a limit on the
+// size of files does for a full one: see fillDisk.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if syscall.Mount("none", dir, "tmpfs", 0, "size=48m") == nil {
+		t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	}
+	return dir
+}
+
+// fillDisk takes all the room, until the function that it returns is called.
+func fillDisk(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	var disk, parent syscall.Stat_t
+	require.NoError(t, syscall.Stat(dir, &disk))
+	require.NoError(t, syscall.Stat(filepath.Dir(dir), &parent))
+	if disk.Dev == parent.Dev { // no disk of its own
+		signal.Ignore(syscall.SIGXFSZ)
+		var before syscall.Rlimit
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 64 << 10, Max: before.Max}))
+		return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }
+	}
+	name := filepath.Join(dir, "filler")
+	f, err := os.Create(name)
+	require.NoError(t, err)
+	for chunk := 1 << 20; chunk > 0; chunk /= 4 {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, chunk))
+		}
+		require.True(t, errors.Is(err, syscall.ENOSPC), err)
+	}
+	require.NoError(t, f.Close())
+	return func() { require.NoError(t, os.Remove(name)) }
+}
+
+// A full disk stops an embedded queue, which goes on by itself once there is room.
+func TestAFullDiskStopsNothingForGood(t *testing.T) {
+	server := whoptest.NewServer(t)
+	dir := smallDisk(t)
+	q := open(t, embedded(t, filepath.Join(dir, "queue")))
+	work(t, q, newClient(t, server), 4)
+	enqueue(t, q, numbered(0))
+	eventually(t, q, queue.Stats{Sent: 1})
+
+	free := fillDisk(t, dir)
+	large := whop.Message{Title: "T", Content: strings.Repeat("x", 100_000)}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var err error
+	for i := 0; err == nil && i < 200; i++ {
+		_, err = q.Enqueue(ctx, whop.ToCompany("biz_1", large))
+	}
+	require.Error(t, err, "it is never said to be in the queue")
+	time.Sleep(3 * time.Second)
+	free()
+	start := time.Now()
+	require.True(t, waitFor(func() bool { _, err := q.Enqueue(t.Context(), numbered(1)); return err == nil }))
+	require.True(t, waitFor(func() bool {
+		for _, r := range server.Queued() {
+			if r.IdempotencyKey == "invoice-1" {
+				return true
+			}
+		}
+		return false
+	}), "the worker goes on")
+	t.Logf("it goes on %.1f s after there is room", time.Since(start).Seconds())
+	keys := map[string]bool{}
+	for _, r := range server.Queued() {
+		require.False(t, keys[r.IdempotencyKey])
+		keys[r.IdempotencyKey] = true
+	}
+}

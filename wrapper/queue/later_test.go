@@ -1,0 +1,126 @@
+package queue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+func TestNotBeforeWaitsForItsTime(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	work(t, q, newClient(t, server), 1)
+	due := time.Now().Add(3 * time.Second)
+	_, err := q.Enqueue(t.Context(), numbered(1), queue.NotBefore(due))
+	require.NoError(t, err)
+	enqueue(t, q, numbered(2))
+	eventually(t, q, queue.Stats{Retrying: 1, Sent: 1})
+	found, err := q.Find(t.Context(), "invoice-1")
+	require.NoError(t, err)
+	require.Equal(t, queue.Waiting, found.State)
+	require.False(t, found.Retrying)
+	eventually(t, q, queue.Stats{Sent: 2})
+	at := server.Queued()[1].Time
+	require.False(t, at.Before(due), "never early")
+	require.Less(t, at.Sub(due), 3*time.Second)
+	require.True(t, enqueue(t, q, numbered(1)).Duplicate)
+}
+
+// A notification can be canceled for as long as no attempt is in flight or in doubt.
+func TestCancel(t *testing.T) {
+	later := queue.NotBefore(time.Now().Add(time.Hour))
+	for name, c := range map[string]struct {
+		worker bool
+		reply  whoptest.Reply
+		opts   []queue.EnqueueOption
+		until  queue.Stats
+		want   error
+	}{
+		"while it waits for a worker":       {false, whoptest.Serve(), nil, queue.Stats{Waiting: 1}, nil},
+		"before its time, with no worker":   {false, whoptest.Serve(), []queue.EnqueueOption{later}, queue.Stats{Waiting: 1}, nil},
+		"before its time":                   {true, whoptest.Serve(), []queue.EnqueueOption{later}, queue.Stats{Retrying: 1}, nil},
+		"after a refusal that is certain":   {true, whoptest.RateLimited(50 * time.Minute), nil, queue.Stats{Retrying: 1}, nil},
+		"after an attempt that is in doubt": {true, whoptest.Error(503, "", "").WithHeader("Retry-After", "3000"), nil, queue.Stats{Retrying: 1}, queue.ErrUnderWay},
+		"while it is attempted":             {true, whoptest.Stall(), nil, queue.Stats{InFlight: 1}, queue.ErrUnderWay},
+		"after it was sent":                 {true, whoptest.Serve(), nil, queue.Stats{Sent: 1}, queue.ErrUnderWay},
+		"after it was given up":             {true, whoptest.Error(422, "", ""), nil, queue.Stats{Dead: 1}, queue.ErrUnderWay},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			if c.worker {
+				server.Script(c.reply)
+			}
+			q := newQueue(t, queue.WithDrainTimeout(time.Second))
+			_, err := q.Enqueue(t.Context(), numbered(1), c.opts...)
+			require.NoError(t, err)
+			if c.worker {
+				work(t, q, newClient(t, server, once), 1)
+			}
+			eventually(t, q, c.until)
+			if c.until.InFlight > 0 {
+				require.True(t, waitFor(func() bool { return len(server.Requests()) == 1 }))
+			}
+			require.ErrorIs(t, q.Cancel(t.Context(), "invoice-1"), c.want)
+			if c.want != nil {
+				return
+			}
+			eventually(t, q, queue.Stats{})
+			require.NoError(t, q.Cancel(t.Context(), "invoice-1"), "again")
+			require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-1", Duplicate: true, State: queue.Canceled}, enqueue(t, q, numbered(1)))
+			work(t, q, newClient(t, server), 1)
+			enqueue(t, q, numbered(2))
+			eventually(t, q, queue.Stats{Sent: 1})
+			require.Equal(t, "invoice-2", server.Queued()[0].IdempotencyKey)
+		})
+	}
+	require.ErrorIs(t, newQueue(t).Cancel(t.Context(), "never seen"), queue.ErrUnknownKey)
+}
+
+// A ticket, and Find, say what has become of the first notification under a key.
+func TestATicketSaysWhatBecameOfADuplicate(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		switch r.IdempotencyKey {
+		case "invoice-1":
+			return whoptest.Error(422, "", "No.")
+		case "invoice-2":
+			return whoptest.Error(503, "", "Busy.").WithHeader("Retry-After", "3000")
+		}
+		return whoptest.Serve()
+	})
+	q := newQueue(t)
+	for i := range 3 {
+		enqueue(t, q, numbered(i))
+	}
+	stop := work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Sent: 1, Dead: 1, Retrying: 1})
+	require.NoError(t, stop())
+	enqueue(t, q, numbered(3))
+	for i, want := range []queue.TicketState{queue.Sent, queue.Dead, queue.Waiting, queue.Waiting} {
+		require.Equal(t, queue.Ticket{IdempotencyKey: numbered(i).IdempotencyKey(), Duplicate: true, State: want}, enqueue(t, q, numbered(i)))
+		found, err := q.Find(t.Context(), numbered(i).IdempotencyKey())
+		require.NoError(t, err)
+		require.Equal(t, want, found.State)
+		require.Equal(t, i == 2, found.Retrying)
+		require.WithinDuration(t, time.Now(), found.EnqueuedAt, time.Minute)
+	}
+	found, err := q.Find(t.Context(), "invoice-1")
+	require.NoError(t, err)
+	require.Equal(t, whop.Rejected, found.Outcome)
+	require.Contains(t, found.Reason, "422")
+	letter := graveyard(t, q)[0]
+	require.Equal(t, letter.ID, found.DeadLetter)
+	require.NoError(t, q.Drop(t.Context(), letter.ID))
+	require.Equal(t, queue.Canceled, enqueue(t, q, numbered(1)).State)
+	require.Equal(t, queue.Stats{Sent: 1, Retrying: 1, Waiting: 1}, counts(t, q))
+	_, err = q.Find(t.Context(), "never seen")
+	require.ErrorIs(t, err, queue.ErrUnknownKey)
+}
