@@ -1,12 +1,17 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -117,4 +122,82 @@ func TestWorkEndsWhereTheQueueIsGone(t *testing.T) {
 	case <-time.After(patience):
 		require.Fail(t, "Work goes on without a connection")
 	}
+}
+
+// Open says what is wrong with a server, and how to mend it.
+func TestOpenNamesWhatIsWrong(t *testing.T) {
+	account := func(permissions *server.Permissions, jetStream bool) func(*server.Options) {
+		return func(o *server.Options) {
+			a := server.NewAccount("A")
+			if jetStream {
+				o.Accounts = nil
+				o.Users = []*server.User{{Username: "u", Password: "p", Permissions: permissions}}
+				return
+			}
+			o.Accounts = []*server.Account{a}
+			o.Users = []*server.User{{Username: "u", Password: "p", Account: a}}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*server.Options)
+		opts   []queue.Option
+		says   string
+	}{
+		"no JetStream":                {func(o *server.Options) { o.JetStream = false }, nil, "start it with -js"},
+		"no JetStream in the account": {account(nil, false), nil, "account of this user has no JetStream"},
+		"no rights":                   {account(&server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"nothing"}}}, true), nil, "allow it to publish to $JS.API.>"},
+		"no room for a notification":  {func(o *server.Options) { o.MaxPayload = 8192 }, nil, "max_payload of the NATS server is 8192 bytes, too small"},
+		"replicas without a cluster":  {nil, []queue.Option{queue.WithReplicas(3)}, "3 replicas need a cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := listening(t, c.change)
+			nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("u", "p"))
+			require.NoError(t, err)
+			t.Cleanup(nc.Close)
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			_, err = queue.Open(ctx, nc, c.opts...)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+func TestOpenNamesAServerThatIsAway(t *testing.T) {
+	t.Parallel()
+	nc := connect(t, "nats://127.0.0.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := queue.Open(ctx, nc)
+	require.ErrorContains(t, err, "no connection to the NATS server (nats://127.0.0.1:1)")
+}
+
+// Streams keep the replicas that they have, and the log says how to change that.
+func TestReplicasThatDifferAreLogged(t *testing.T) {
+	t.Parallel()
+	nc := embedded(t, t.TempDir())
+	open(t, nc, queue.WithReplicas(1))
+	var log bytes.Buffer
+	open(t, nc, queue.WithReplicas(3), queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	require.Contains(t, log.String(), "nats stream update whop-notify --replicas 3")
+}
+
+// Without half of its servers a cluster cannot store: Open waits for them.
+func TestOpenWaitsForAQuorum(t *testing.T) {
+	t.Parallel()
+	client, route := freePorts(t, 3), freePorts(t, 3)
+	startOne := func(i int) {
+		s, err := server.NewServer(clusterOptions(i, t.TempDir(), client, route))
+		require.NoError(t, err)
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	}
+	startOne(0)
+	nc := connect(t, fmt.Sprintf("nats://127.0.0.1:%d", client[0]))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err := queue.Open(ctx, nc, queue.WithReplicas(3))
+	require.ErrorContains(t, err, "a cluster needs more than half of its servers")
+	time.AfterFunc(time.Second, func() { startOne(1); startOne(2) })
+	open(t, nc, queue.WithReplicas(3))
 }

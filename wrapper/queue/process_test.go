@@ -165,7 +165,8 @@ func (p *process) kill()              { p.once(); p.running = false }
 func (p *process) signal(s os.Signal) { require.NoError(p.t, p.cmd.Process.Signal(s)) }
 func (p *process) freeze() (thaw func()) {
 	p.signal(syscall.SIGSTOP)
-	return func() { p.signal(syscall.SIGCONT) }
+	p.running = false
+	return func() { p.signal(syscall.SIGCONT); p.running = true }
 }
 
 // site is three servers and three workers, each a process, a stand-in for Whop, and somebody

@@ -1,0 +1,170 @@
+package queue_test
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// listening starts a server of its own on a port, with JetStream unless change says otherwise.
+func listening(t testing.TB, change func(*server.Options)) *server.Server {
+	t.Helper()
+	opts := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
+	if change != nil {
+		change(opts)
+	}
+	s, err := server.NewServer(opts)
+	require.NoError(t, err)
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	require.True(t, s.ReadyForConnections(patience))
+	return s
+}
+
+// wire is a proxy that can hold back everything, as a network does that drops packets.
+type wire struct {
+	url string
+
+	mu   sync.Mutex
+	held chan struct{} // closed when the wire is whole again; nil: it is
+}
+
+func newWire(t testing.TB, s *server.Server) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	w := &wire{url: "nats://" + l.Addr().String()}
+	var running sync.WaitGroup
+	var conns sync.Map
+	running.Go(func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			for _, c := range []net.Conn{from, to} {
+				conns.Store(c, true)
+			}
+			running.Go(func() { w.copy(to, from) })
+			running.Go(func() { w.copy(from, to) })
+		}
+	})
+	t.Cleanup(func() {
+		w.mend()
+		_ = l.Close()
+		conns.Range(func(c, _ any) bool { _ = c.(net.Conn).Close(); return true })
+		running.Wait()
+	})
+	return w
+}
+
+func (w *wire) copy(to, from net.Conn) {
+	defer func() { _ = to.Close(); _ = from.Close() }()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		w.mu.Lock()
+		held := w.held
+		w.mu.Unlock()
+		if held != nil {
+			<-held
+		}
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = make(chan struct{})
+}
+
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held != nil {
+		close(w.held)
+		w.held = nil
+	}
+}
+
+// A network that drops everything for a while costs a worker that while, and nothing is
+// sent twice for it.
+func TestAWorkerThatIsCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	whop := whoptest.NewServer(t)
+	nats := listening(t, nil)
+	far := newWire(t, nats)
+	near := open(t, connect(t, nats.ClientURL()))
+	q := open(t, connect(t, far.url))
+	work(t, q, newClient(t, whop), 4)
+	n := 0
+	enqueueFor := func(d time.Duration) {
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			enqueue(t, near, numbered(n))
+			n++
+		}
+	}
+	enqueueFor(time.Second)
+	far.cut()
+	enqueueFor(8 * time.Second)
+	far.mend()
+	start := time.Now()
+	require.True(t, waitFor(func() bool {
+		requests := whop.Requests()
+		return requests[len(requests)-1].Time.After(start)
+	}))
+	require.Less(t, time.Since(start), 10*time.Second)
+	t.Logf("it goes on after %.1f s", time.Since(start).Seconds())
+	eventually(t, near, queue.Stats{Sent: n})
+	require.Len(t, whop.Queued(), n)
+}
+
+// While NATS does not answer, an attempt ends all the same, an enqueuer is told, and Work
+// returns within the time to drain.
+func TestNothingWaitsForNATSWithoutEnd(t *testing.T) {
+	t.Parallel()
+	stub := whoptest.NewServer(t)
+	nats := listening(t, nil)
+	far := newWire(t, nats)
+	const drain = 3 * time.Second
+	q := open(t, connect(t, far.url), queue.WithDrainTimeout(drain))
+	for i := range 20 {
+		enqueue(t, q, numbered(i))
+	}
+	stop := work(t, q, newClient(t, stub, once), 4)
+	require.True(t, waitFor(func() bool { return len(stub.Queued()) > 3 }))
+	far.cut()
+	ctx := t.Context()
+	for name, ask := range map[string]func() error{
+		"Stats":   func() error { _, err := q.Stats(ctx); return err },
+		"Dead":    func() error { _, err := q.DeadLetter(ctx, 1); return err },
+		"Limiter": func() error { return q.Limiter(600).Wait(ctx) },
+	} {
+		start := time.Now()
+		require.Error(t, ask(), name)
+		require.Less(t, time.Since(start), 12*time.Second, name)
+	}
+	start := time.Now()
+	require.NoError(t, stop())
+	require.Less(t, time.Since(start), drain+2*time.Second)
+}
