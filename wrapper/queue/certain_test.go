@@ -82,11 +82,12 @@ func TestNoNewKeyWhileInDoubt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := whoptest.NewServer(t)
-			server.Script(whoptest.Reset().AfterQueueing(), whoptest.RateLimited(time.Second), whoptest.Error(500, "", "Oops."))
+			server.Script(whoptest.Reset().AfterQueueing(), whoptest.RateLimited(time.Second).WithHeader("Idempotent-Replayed", "true"))
 			q := newQueue(t)
 			ticket := enqueue(t, q, n)
 			work(t, q, newClient(t, server, once), 1)
-			eventually(t, q, queue.Stats{Sent: 1})
+			eventually(t, q, queue.Stats{Dead: 1})
+			require.Equal(t, whop.Unknown, graveyard(t, q)[0].Outcome)
 			require.Len(t, server.Queued(), 1)
 			for _, r := range server.Requests() {
 				require.Equal(t, ticket.IdempotencyKey, r.IdempotencyKey)

@@ -120,7 +120,7 @@ const retryPrefix = "retry."
 //
 // If its outcome is unknown it keeps its key, by which Whop knows it; once that key may be 23
 // hours old it may notify a second time, and the error is [ErrMayRepeat], unless acceptRepeat
-// is true: then it gets a new key. If it is certain that Whop did not queue it, it gets a new
+// is true: then it gets a new key, as it does where the old one is spent. If it is certain that Whop did not queue it, it gets a new
 // key where Whop repeats its refusal to the old one (DeadLetter.KeySpent), or where the queue
 // made up the old one; a key of the caller's own is kept otherwise, since an earlier send under
 // it may be in doubt.
@@ -148,7 +148,7 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 			return fail("it may have been queued since "+it.firstAttempt.Format(time.RFC3339), ErrMayRepeat)
 		}
 		certain := it.firstAttempt.IsZero() && outcomeOf(msg.Header) != whop.Unknown
-		if tooOld || certain && (it.generated || it.spent) {
+		if tooOld || certain && (it.generated || it.spent) || it.spent && acceptRepeat {
 			it.key, it.generated, it.spent, it.firstAttempt = uuid.NewString(), true, false, time.Time{}
 		}
 		if b, err = q.begin(ctx, fmt.Sprintf("%s%d", retryPrefix, id), begun{By: uuid.NewString(), Key: it.key}); err != nil {

@@ -150,7 +150,8 @@ func (q *Queue) finish(ctx context.Context, it *item, future jetstream.PubAckFut
 	if sent {
 		select {
 		case ack = <-future.Ok():
-		case <-future.Err():
+		case err := <-future.Err():
+			sent = !isRefusal(err)
 		case <-ctx.Done():
 		}
 	}

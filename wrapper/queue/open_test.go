@@ -72,6 +72,7 @@ func TestStreamsThatCouldLoseNotificationsAreRefused(t *testing.T) {
 		"old ones make room":  {func(s *jetstream.StreamConfig) { s.MaxMsgs = 10; s.Discard = jetstream.DiscardOld }, "drops old notifications"},
 		"keys forgotten soon": {func(s *jetstream.StreamConfig) { s.Duplicates = time.Minute }, "has a duplicate window of 1m0s, and needs at least 24h0m0s"},
 		"in memory":           {func(s *jetstream.StreamConfig) { s.Storage = jetstream.MemoryStorage }, "in memory"},
+		"direct gets":         {func(s *jetstream.StreamConfig) { s.AllowDirect = true }, "allows direct gets"},
 		"a work queue":        {func(s *jetstream.StreamConfig) { s.Retention = jetstream.WorkQueuePolicy }, "retention"},
 	} {
 		t.Run(name, func(t *testing.T) {

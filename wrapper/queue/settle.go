@@ -72,18 +72,12 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 	w := h.worker
 	answer, answered := errors.AsType[*whop.APIError](failure)
 	outcome := failure.Outcome
-	// A replay repeats what Whop answered to the first request under the key: that is what
-	// became of the notification, whichever delivery sent it.
-	replay := answered && answer.Replayed
-	if !h.doubt.IsZero() && !replay {
+	if !h.doubt.IsZero() {
 		outcome = whop.Unknown
-	}
-	if h.item.spent = replay; replay && outcome == whop.Rejected {
-		h.doubt = time.Time{}
-	}
-	if outcome == whop.Unknown && h.doubt.IsZero() {
+	} else if outcome == whop.Unknown {
 		h.doubt = h.begun.At
 	}
+	h.item.spent = answered && answer.Replayed
 	if proves(failure) {
 		w.answered(false)
 	}

@@ -27,17 +27,19 @@ const successKey = "success"
 // keepUp does what is due each second, and now and then, until ctx ends.
 func (w *worker) keepUp(ctx, settling context.Context) {
 	q := w.queue
-	pruned := time.Time{}
-	for sleep(ctx, time.Second) {
-		w.stopIfRefused(ctx)
-		w.forget(ctx, lingerTime)
-		w.noteSuccess(ctx)
+	for pruned := (time.Time{}); ; {
 		if time.Since(pruned) >= pruneInterval {
 			pruned = time.Now()
 			if err := errors.Join(q.prune(ctx), q.pruneAttempts(ctx)); err != nil && ctx.Err() == nil {
 				q.logger.WarnContext(ctx, "queue: what is done could not be dropped, will try again", "error", err)
 			}
 		}
+		if !sleep(ctx, time.Second) {
+			break
+		}
+		w.stopIfRefused(ctx)
+		w.forget(ctx)
+		w.noteSuccess(ctx)
 	}
 	w.noteSuccess(settling)
 }
@@ -113,11 +115,11 @@ func (f *finished) lastSuccess() (last time.Time, ok bool) {
 	return last, !last.IsZero()
 }
 
-// take returns what was settled so long ago.
-func (f *finished) take(ago time.Duration) []begun {
+// take returns what was settled long enough ago.
+func (f *finished) take() []begun {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := sort.Search(len(f.at), func(i int) bool { return time.Since(f.at[i]) < ago })
+	n := sort.Search(len(f.at), func(i int) bool { return time.Since(f.at[i]) < lingerTime })
 	old := f.begun[:n:n]
 	f.begun, f.at = f.begun[n:], f.at[n:]
 	return old
@@ -125,8 +127,8 @@ func (f *finished) take(ago time.Duration) []begun {
 
 // forget removes what was written down before attempts that are settled. What fails stays
 // until prune.
-func (w *worker) forget(ctx context.Context, ago time.Duration) {
-	for _, b := range w.done.take(ago) {
+func (w *worker) forget(ctx context.Context) {
+	for _, b := range w.done.take() {
 		if err := w.queue.ended(ctx, b); err != nil {
 			return
 		}

@@ -130,16 +130,16 @@ func (w *worker) serve(ctx, sending, settling context.Context, c jetstream.Consu
 		if msg == nil {
 			continue
 		}
-		w.slots <- struct{}{}
 		h := &handling{worker: w, msg: msg, retry: retry}
+		letGo := h.hold(settling)
+		w.slots <- struct{}{}
 		if ctx.Err() != nil {
 			_ = msg.Nak()
 		} else {
-			letGo := h.hold(settling)
 			h.deliver(sending, settling)
-			letGo()
 		}
 		<-w.slots
+		letGo()
 	}
 }
 
