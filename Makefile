@@ -35,6 +35,7 @@ DURATION ?= 5m
 soak: ## the fault suite for longer [DURATION=5m]
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults' -v -count 1 -timeout 0
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper/cmd/whop-notify -run 'Killed$$|OneBudget$$' -v -count 1 -timeout 0
+	WHOP_SOAK=$(DURATION) go test -race ./wrapper ./wrapper/queue -run '^TestFaults' -v -count 1 -timeout 0
 
 # Builds a tool of .ci/tools, and prints where it is.
 tool = go -C .ci/tools tool -n

@@ -25,13 +25,17 @@
 // enqueued, and every attempt, by whichever process, carries it: what Whop has queued
 // already it replays. Whop remembers a key for 24 hours
 // (docs.whop.com, developer/api/idempotency), so a notification that may have been
-// attempted is not attempted again after 23: it becomes a dead letter whose outcome is
-// unknown. When attempts began is written down before each, so that this holds also where
-// worker and server were killed. It takes clocks that differ by less than half an hour.
+// queued is not attempted again after 23: it becomes a dead letter whose outcome is
+// unknown. What was certainly refused or not sent has no such limit. That an attempt begins is
+// written down before it, so that this holds also where worker and server were killed.
+// Clocks must agree to within half an hour.
 //
-// How durable "accepted" is, is the server's matter: [Embedded] writes through to the
+// How durable "accepted" is, is the server's matter: [Embedded] syncs each to the
 // disk; a cluster keeps as many copies as [WithReplicas] says, and should have sync_interval
-// set to always.
+// set to always. The server must be NATS 2.12 or later.
+//
+// Whoever may publish to the queue's subjects notifies with the worker's API key: give that right
+// in NATS to nobody else.
 //
 // # What becomes of a notification
 //
@@ -39,11 +43,12 @@
 //	queued                           done
 //	an error that is Retryable       again after RetryAfter, or after 1 s, doubled each time up to 5 min
 //	any other error                  a dead letter
-//	401, or a redirect               again; after several in a row Work returns the error, since it is
-//	                                 the key or the address that is wrong, not the notification
-//	a 408 or 429 that Whop replays   under a new key, if the queue made up the old one
+//	401, 403, 404, 405, 410, or a    again, unless another notification has shown meanwhile that key and
+//	redirect                         address work; if nothing else comes, Work returns the error
+//	a 408 or 429 that Whop replays   under a new key, if the queue made up the old one and nothing is in doubt
 //
-// A notification that always fails holds up no other: while it waits for its next try,
-// the others are sent, as long as fewer than 10,000 wait so. Where all fail, as in an
-// outage, the workers slow down.
+// What fails waits for its next try outside the line of new ones, and takes at most a quarter of the
+// attempts. Where all that is new fails, as in an outage, the workers slow down.
+//
+// README.md beside this file shows what is stored where, in each state.
 package queue
