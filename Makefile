@@ -33,7 +33,6 @@ fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 DURATION ?= 5m
 
 soak: ## the fault suite for longer [DURATION=5m]
-	WHOP_SOAK=$(DURATION) go test -race ./wrapper -run '^TestFaults' -v -count 1 -timeout 0
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper/cmd/whop-notify -run 'Killed$$|OneBudget$$' -v -count 1 -timeout 0
 	WHOP_SOAK=$(DURATION) go test -race ./wrapper ./wrapper/queue -run '^TestFaults' -v -count 1 -timeout 0
 

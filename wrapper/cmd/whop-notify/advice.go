@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -65,5 +64,5 @@ func mend(e *whop.SendError) string {
 // isReplay reports whether Whop repeated its answer to the first request under the key.
 func isReplay(e *whop.SendError) bool {
 	answer, ok := errors.AsType[*whop.APIError](e)
-	return ok && strings.EqualFold(strings.TrimSpace(answer.Header.Get("Idempotent-Replayed")), "true")
+	return ok && answer.Replayed
 }

@@ -328,7 +328,7 @@ func backdate(t *testing.T, state string, age time.Duration) {
 func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
-	file := fileOf(t, 3000)
+	file := fileOf(t, 400)
 	hanging(server, 20)
 	p := start(t, environment(server), "batch", file, "--rate-limit", "0", "--concurrency", "4")
 	require.Eventually(t, func() bool { return len(server.Queued()) >= 20 }, patience, time.Millisecond)
@@ -337,7 +337,7 @@ func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
 	state := file + ".state"
 	ledger, err := os.ReadFile(filepath.Join(state, "ledger"))
 	require.NoError(t, err)
-	doubtful, fresh := bytes.Count(ledger, []byte("q")), bytes.Count(ledger[:3000], []byte{0})
+	doubtful, fresh := bytes.Count(ledger, []byte("q")), bytes.Count(ledger[:400], []byte{0})
 	require.NotZero(t, doubtful)
 	before := delivered(t, server)
 	require.NoError(t, os.RemoveAll(filepath.Join(state, "queue")))
@@ -347,7 +347,7 @@ func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
 	require.Equal(t, 3, f.code, f.stderr)
 	require.Contains(t, f.stderr, "whether they went out is unknown, and they are too old to send again under the same keys")
 	_, s := parseBatch(t, f.stdout)
-	require.Equal(t, summary{Notifications: 3000, Everybody: 3000, Queued: 3000 - doubtful, Unknown: doubtful, Lost: doubtful, Done: true}, s)
+	require.Equal(t, summary{Notifications: 400, Everybody: 400, Queued: 400 - doubtful, Unknown: doubtful, Lost: doubtful, Done: true}, s)
 	after := delivered(t, server)
 	for text, times := range after {
 		require.Equal(t, 1, times, text)

@@ -71,16 +71,11 @@ func (s *session) run(ctx context.Context) error {
 	round, missing := roundOf(last), s.unqueued(last)
 	idle := !s.state.Finished.IsZero() && missing == nil
 	for range maxRounds {
-		status, err := s.status(ctx)
+		worked, err := s.workOff(ctx, round, missing)
 		if err != nil {
 			return err
 		}
-		if missing != nil || status.left() > 0 {
-			idle = false
-			if err := s.work(ctx, round, missing); err != nil {
-				return err
-			}
-		}
+		idle = idle && !worked
 		lost, err := s.count(ctx)
 		if err != nil {
 			return err
@@ -96,6 +91,26 @@ func (s *session) run(ctx context.Context) error {
 	}
 	s.alreadyDone = idle
 	return nil
+}
+
+// workOff works until nothing is missing and nothing is left.
+func (s *session) workOff(ctx context.Context, round int, missing func(int) bool) (worked bool, err error) {
+	for {
+		status, err := s.status(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				err = nil // whoever told it to end wants to know what is to go
+			}
+			return worked, err
+		}
+		if missing == nil && status.left() == 0 {
+			return worked, nil
+		}
+		if err := s.work(ctx, round, missing); err != nil || ctx.Err() != nil {
+			return true, err
+		}
+		worked, missing = true, nil
+	}
 }
 
 // unqueued are the lines behind the last one in the queue, or nil if there are none. Those
@@ -204,7 +219,7 @@ func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool
 // watch shows the progress until nothing is left, or ctx ends.
 func (s *session) watch(ctx context.Context, enqueued <-chan struct{}) error {
 	var told time.Time
-	for {
+	for empty := 0; ; {
 		all := isClosed(enqueued) // before it is counted: what is counted then is all
 		status, err := s.status(ctx)
 		if ctx.Err() != nil {
@@ -221,7 +236,11 @@ func (s *session) watch(ctx context.Context, enqueued <-chan struct{}) error {
 			}
 		}
 		if all && status.left() == 0 {
-			return nil
+			if empty++; empty == 2 { // a server counts what came a moment ago a moment later
+				return nil
+			}
+		} else {
+			empty = 0
 		}
 		select {
 		case <-ctx.Done():

@@ -37,10 +37,11 @@ there until they are retried or dropped.`,
 		`  whop-notify dead list --state paid.ndjson.state`, noArguments, listDead)
 	show := (&deadFlags{}).command("show ID", "Show one dead letter", `Show all that is known of a dead letter.`,
 		`  whop-notify dead show 3 --state paid.ndjson.state`, exactlyOneID, showDead)
-	retry := (&deadFlags{}).settle("retry", "Put dead letters back into the queue", `Put dead letters back into the queue, for "batch" or "work" to send. One that was certainly not
-queued gets a new idempotency key, since Whop repeats a refusal to the old one. One of which
-that is unknown keeps its key, by which Whop knows it; when the key is 23 hours old, Whop may
-have forgotten it, and a retry could notify twice: that takes --accept-repeat.`, retryDead)
+	retry := (&deadFlags{}).settle("retry", "Put dead letters back into the queue", `Put dead letters back into the queue, for "batch" or "work" to send. They keep their
+idempotency keys where an earlier attempt may be in doubt, or the key is your own; one that was
+certainly not queued gets another key once Whop has repeated its refusal to the old one. When a
+key in doubt is 23 hours old, Whop may have forgotten it, and a retry could notify twice: that
+takes --accept-repeat.`, retryDead)
 	drop := (&deadFlags{}).settle("drop", "Remove dead letters for good", `Remove dead letters for good. They will not be sent.`, dropDead)
 	for _, sub := range []*cobra.Command{list, show, retry, drop} {
 		completeFlags(sub)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
@@ -46,4 +47,31 @@ func TestSettlingNoDeadLetters(t *testing.T) {
 	for _, command := range []string{"retry", "drop"} {
 		require.Equal(t, finished{0, "", "no dead letters\n"}, execute(t, nil, "dead", command, "--all", "--state", file+".state"))
 	}
+}
+
+// Two people who retry everything at once do not get into each other's way.
+func TestTwoRetriesOfEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "Verify first.") })
+	hub := startNATS(t)
+	q := hub.open()
+	env := append(environment(server), "NATS_URL="+hub.url())
+	require.Zero(t, execute(t, env, "enqueue", fileOf(t, n)).code)
+	p := start(t, env, "work", "--rate-limit", "0")
+	settled(t, q, patience)
+	first, second := start(t, env, "dead", "retry", "--all"), start(t, env, "dead", "retry", "--all")
+	server.ScriptFunc(nil)
+	for _, retry := range []*process{first, second} {
+		f := retry.finish()
+		require.Zero(t, f.code, f.stderr)
+		require.Contains(t, []string{"", "no dead letters\n"}, f.stderr)
+	}
+	stats := settled(t, q, patience)
+	require.Equal(t, n, stats.Sent)
+	require.Zero(t, stats.Dead)
+	onceEach(t, server, n)
+	p.signal(syscall.SIGTERM)
+	require.Zero(t, p.finish().code)
 }

@@ -31,7 +31,10 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 
 // rows are the fields for a person.
 func (r deadResult) rows() []row {
-	number, first, body := "", "", r.Body
+	number, first, spent, body := "", "", "", r.Body
+	if r.KeySpent {
+		spent = "Whop repeats its refusal to it; a retry takes another one"
+	}
 	if r.Line > 0 {
 		number = strconv.Itoa(r.Line)
 	}
@@ -47,6 +50,7 @@ func (r deadResult) rows() []row {
 		{"outcome", r.Outcome},
 		{"reason", r.Reason},
 		{"idempotency key", r.IdempotencyKey},
+		{"key spent", spent},
 		{"deliveries", strconv.Itoa(r.Deliveries)},
 		{"enqueued", r.EnqueuedAt.Format(time.RFC3339)},
 		{"first attempt", first},
@@ -61,6 +65,7 @@ type deadResult struct {
 	Line           int             `json:"line,omitempty"` // of the file of a batch
 	Outcome        string          `json:"outcome"`
 	IdempotencyKey string          `json:"idempotency_key"`
+	KeySpent       bool            `json:"key_spent,omitempty"` // Whop repeats its refusal to the key
 	Reason         string          `json:"reason"`
 	Deliveries     int             `json:"deliveries"`
 	EnqueuedAt     time.Time       `json:"enqueued_at"`
@@ -72,7 +77,7 @@ type deadResult struct {
 
 func deadLine(d queue.DeadLetter) deadResult {
 	r := deadResult{
-		ID: d.ID, Line: lineOf(d.Position), Outcome: d.Outcome.String(), IdempotencyKey: d.IdempotencyKey,
+		ID: d.ID, Line: lineOf(d.Position), Outcome: d.Outcome.String(), IdempotencyKey: d.IdempotencyKey, KeySpent: d.KeySpent,
 		Reason: d.Reason, Deliveries: d.Deliveries, EnqueuedAt: d.EnqueuedAt, DiedAt: d.DiedAt, FirstAttempt: d.FirstAttempt,
 	}
 	if json.Valid(d.Body) && utf8.Valid(d.Body) {

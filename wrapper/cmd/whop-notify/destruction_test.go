@@ -102,6 +102,8 @@ func TestNothingIsLostAndNothingSentTwiceWhateverIsKilled(t *testing.T) {
 		n, chaos = 3000, 25*time.Second
 	}
 	random := chance(t)
+	_, err := raced() // before the time runs
+	require.NoError(t, err)
 	server := whoptest.NewServer(t)
 	faults(server, rand.New(rand.NewPCG(random.Uint64(), 0)))
 	hub := startNATS(t)
@@ -179,6 +181,8 @@ func TestABatchIsSentOnceHoweverOftenItIsKilled(t *testing.T) {
 		n, kills = 2000, 10
 	}
 	random := chance(t)
+	_, err := raced() // before the time runs
+	require.NoError(t, err)
 	server := whoptest.NewServer(t)
 	faults(server, rand.New(rand.NewPCG(random.Uint64(), 0)))
 	file := fileOf(t, n)

@@ -90,29 +90,47 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	if f.output == jsonFormat {
 		writeSummary(cmd, line(sums))
 	} else {
-		writeSummary(cmd, fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", sums.Enqueued, counted(sums.Notifications), sums.Duplicates))
+		writeSummary(cmd, sums.text())
 	}
-	if sums.Duplicates > 0 && sums.Duplicates == sums.Notifications {
-		fmt.Fprintln(cmd.ErrOrStderr(), "All of them came within the last 24 hours. To send them once more, give --run NAME.")
-	}
-	switch {
-	case errors.Is(err, errChanged):
-		return &exitError{code: exitNot, err: err}
-	case err != nil || sums.Failed > 0:
-		if err == nil {
-			err = fmt.Errorf("not in the queue for certain: %s", counted(sums.Failed))
-		}
-		return &exitError{code: exitNot, err: err, hint: "Run the same command again within 24 hours: what is in the queue is not queued twice."}
-	}
-	return nil
+	return sums.exit(err, f.server.where())
 }
 
 // enqueueSums is what became of the lines.
 type enqueueSums struct {
 	Notifications int `json:"notifications"`
 	Enqueued      int `json:"enqueued"`
-	Duplicates    int `json:"duplicates"`
-	Failed        int `json:"failed"`
+	Duplicates    int `json:"duplicates"`   // came within the last 24 hours, and wait or were sent
+	WillNotGo     int `json:"will_not_go"`  // came then too, and are dead letters, or dropped
+	NotEnqueued   int `json:"not_enqueued"` // certainly
+	Uncertain     int `json:"uncertain"`
+}
+
+func (s *enqueueSums) text() []byte {
+	return fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", s.Enqueued, counted(s.Notifications), s.Duplicates)
+}
+
+// exit gives what became of the lines its code and advice; err is why not all were gone
+// through.
+func (s *enqueueSums) exit(err error, where string) error {
+	const again = "Run the same command again within 24 hours: what is in the queue is not queued twice."
+	switch {
+	case errors.Is(err, errChanged):
+		return &exitError{code: exitNot, err: err}
+	case err != nil:
+		return &exitError{code: exitNot, err: err, hint: again}
+	case s.Uncertain > 0:
+		return &exitError{code: exitNot, err: fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued), hint: again}
+	case s.NotEnqueued > 0:
+		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: again}
+	case s.WillNotGo > 0:
+		return &exitError{
+			code: exitNot, err: fmt.Errorf("came before, and will not go out by themselves, as dead letters or dropped ones: %s", counted(s.WillNotGo)),
+			hint: "See which: whop-notify dead list" + where + "\nTo send them all once more under other keys, give --run NAME.",
+		}
+	case s.Duplicates == s.Notifications:
+		return &exitError{code: exitQueued, hint: "All of them came within the last 24 hours. To send them once more, give --run NAME."}
+	}
+	return nil
 }
 
 func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *queue.Queue, in io.ReadSeeker, m manifest) (enqueueSums, error) {
@@ -133,9 +151,16 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 		numbers = numbers[1:]
 		switch {
 		case err != nil:
-			if sums.Failed++; sums.Failed <= maxComplaints {
+			if errors.Is(err, queue.ErrNotEnqueued) {
+				sums.NotEnqueued++
+			} else {
+				sums.Uncertain++
+			}
+			if sums.NotEnqueued+sums.Uncertain <= maxComplaints {
 				fmt.Fprintf(cmd.ErrOrStderr(), "whop-notify: %s\n", printable((&lineError{number, err}).Error()))
 			}
+		case ticket.Duplicate && (ticket.State == queue.Dead || ticket.State == queue.Canceled):
+			sums.WillNotGo++
 		case ticket.Duplicate:
 			sums.Duplicates++
 		default:

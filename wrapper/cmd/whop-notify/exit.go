@@ -22,11 +22,16 @@ const (
 // exitError is an error with the code to exit with, and what to do about it.
 type exitError struct {
 	code int
-	err  error
+	err  error  // nil if all went well
 	hint string // "" if there is nothing to say
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return e.hint
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(err error, hint string) error {
@@ -66,6 +71,10 @@ func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 	if !ok {
 		oneLine := strings.Join(strings.Fields(err.Error()), " ") // cobra spreads its suggestions
 		exit = &exitError{code: exitUsage, err: errors.New(oneLine)}
+	}
+	if exit.err == nil { // all went well, and there is something to add
+		fmt.Fprintln(stderr, exit.hint)
+		return exit.code
 	}
 	for text := range strings.Lines(inTermsOfFlags(exit.err)) {
 		fmt.Fprintf(stderr, "whop-notify: %s\n", strings.TrimSpace(text))

@@ -95,7 +95,7 @@ func settled(t *testing.T, q *queue.Queue, within time.Duration) queue.Stats {
 	var s queue.Stats
 	var err error
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if s, err = q.Stats(t.Context()); err == nil && s.Waiting == 0 && s.InFlight == 0 && s.Sent+s.Dead > 0 {
+		if s, err = q.Stats(t.Context()); err == nil && s.Waiting == 0 && s.Retrying == 0 && s.InFlight == 0 && s.Sent+s.Dead > 0 {
 			return s
 		}
 	}

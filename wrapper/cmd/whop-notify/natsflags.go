@@ -32,7 +32,7 @@ func (f *natsFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ca, "nats-ca", "", "`FILE` with the certificates to trust, in place of the system's")
 	flags.StringVar(&f.cert, "nats-cert", "", "`FILE` with a client certificate, with --nats-key")
 	flags.StringVar(&f.key, "nats-key", "", "`FILE` with its private key")
-	flags.StringVar(&f.name, "queue", "whop-notify", "`NAME` of the queue; each API key needs one of its own")
+	flags.StringVar(&f.name, "queue", defaultQueue, "`NAME` of the queue; each API key needs one of its own")
 }
 
 // registerReplicas is for the commands that make a queue where there is none.
@@ -55,6 +55,21 @@ func (f *natsFlags) address() (string, error) {
 	}
 	return f.urls, nil
 }
+
+// where are the flags that lead another command to the same queue, where the environment
+// does not.
+func (f *natsFlags) where() string {
+	flags := ""
+	if f.urls != "" {
+		flags += " --nats " + f.urls
+	}
+	if f.name != defaultQueue {
+		flags += " --queue " + f.name
+	}
+	return flags
+}
+
+const defaultQueue = "whop-notify"
 
 // withoutPasswords is the address as it may be shown.
 func withoutPasswords(address string) string {

@@ -15,14 +15,17 @@ import (
 
 // queueStatus is a queue at a glance, as --output json shows it.
 type queueStatus struct {
-	Waiting  int `json:"waiting"`
-	InFlight int `json:"in_flight"`
-	Sent     int `json:"sent"`
-	Dead     int `json:"dead"`
+	Waiting     int       `json:"waiting"`
+	Retrying    int       `json:"retrying"`
+	InFlight    int       `json:"in_flight"`
+	Sent        int       `json:"sent"`
+	Dead        int       `json:"dead"`
+	Oldest      float64   `json:"oldest"`                // seconds that the oldest one has waited; 0: none waits
+	LastSuccess time.Time `json:"last_success,omitzero"` // when Whop took one last
 }
 
 func statusOf(s queue.Stats) queueStatus {
-	return queueStatus{Waiting: s.Waiting, InFlight: s.InFlight, Sent: s.Sent, Dead: s.Dead}
+	return queueStatus{s.Waiting, s.Retrying, s.InFlight, s.Sent, s.Dead, s.Oldest.Seconds(), s.LastSuccess}
 }
 
 // countQueue does not wait for long where the server does not answer.
@@ -34,20 +37,42 @@ func countQueue(ctx context.Context, q *queue.Queue) (queueStatus, error) {
 }
 
 // left is how many are not settled.
-func (s queueStatus) left() int { return s.Waiting + s.InFlight }
+func (s queueStatus) left() int { return s.Waiting + s.Retrying + s.InFlight }
+
+// oldest is how long the oldest one has waited, for a person.
+func (s queueStatus) oldest() string {
+	if s.left() == 0 {
+		return ""
+	}
+	return time.Duration(s.Oldest * float64(time.Second)).Round(time.Second).String()
+}
 
 // attrs are its fields for a log.
 func (s queueStatus) attrs() []any {
-	return []any{"waiting", s.Waiting, "in_flight", s.InFlight, "sent", s.Sent, "dead", s.Dead}
+	attrs := []any{"waiting", s.Waiting, "retrying", s.Retrying, "in_flight", s.InFlight, "sent", s.Sent, "dead", s.Dead}
+	if s.left() > 0 {
+		attrs = append(attrs, "oldest", s.oldest())
+	}
+	if !s.LastSuccess.IsZero() {
+		attrs = append(attrs, "last_success", s.LastSuccess.Format(time.RFC3339))
+	}
+	return attrs
 }
 
-// rows are its fields for a person.
-func (s queueStatus) rows() []row {
+// rows are its fields for a person, who looks at a time.
+func (s queueStatus) rows(now time.Time) []row {
+	last := "none yet"
+	if !s.LastSuccess.IsZero() {
+		last = fmt.Sprintf("%s (%v ago)", s.LastSuccess.Local().Format(shownTime), max(now.Sub(s.LastSuccess), 0).Round(time.Second))
+	}
 	return []row{
 		{"waiting", strconv.Itoa(s.Waiting)},
+		{"retrying", strconv.Itoa(s.Retrying)},
 		{"in flight", strconv.Itoa(s.InFlight)},
 		{"sent", strconv.Itoa(s.Sent)},
 		{"dead", strconv.Itoa(s.Dead)},
+		{"oldest", s.oldest()},
+		{"last success", last},
 	}
 }
 

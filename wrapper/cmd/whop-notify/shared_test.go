@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/whopnotify/whopnotify/wrapper/queue"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
@@ -24,7 +23,7 @@ func TestEnqueueAndWorkOverNATS(t *testing.T) {
 	require.Equal(t, finished{0, "enqueued: 50 of 50 notifications; 0 were in the queue already\n", "50 of 50 notifications: to everybody in the target\n"}, f)
 	f = execute(t, env, "enqueue", file, "--output", "json")
 	require.Zero(t, f.code)
-	require.Equal(t, `{"notifications":50,"enqueued":0,"duplicates":50,"failed":0}`+"\n", f.stdout)
+	require.Equal(t, `{"notifications":50,"enqueued":0,"duplicates":50,"will_not_go":0,"not_enqueued":0,"uncertain":0}`+"\n", f.stdout)
 	require.Contains(t, f.stderr, "To send them once more, give --run NAME.")
 
 	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
@@ -35,7 +34,9 @@ func TestEnqueueAndWorkOverNATS(t *testing.T) {
 	})
 	p := start(t, env, "work", "--rate-limit", "0")
 	p.await("msg=working")
-	require.Equal(t, queue.Stats{Sent: 49, Dead: 1}, settled(t, q, patience))
+	stats := settled(t, q, patience)
+	require.Equal(t, 49, stats.Sent)
+	require.Equal(t, 1, stats.Dead)
 	p.await("now a dead letter")
 	p.signal(syscall.SIGTERM)
 	f = p.finish()
@@ -46,6 +47,12 @@ func TestEnqueueAndWorkOverNATS(t *testing.T) {
 	list := execute(t, []string{"NATS_URL=" + hub.url()}, "dead", "list", "--output", "json")
 	require.Zero(t, list.code)
 	require.Equal(t, "invoice-3", parseAs[deadResult](t, list.stdout).IdempotencyKey)
+
+	// What has come before, and will not go out, is no success.
+	f = execute(t, env, "enqueue", file)
+	require.Equal(t, 1, f.code)
+	require.Contains(t, f.stdout, "enqueued: 0 of 50 notifications; 49 were in the queue already\n")
+	require.Contains(t, f.stderr, "came before, and will not go out by themselves, as dead letters or dropped ones: 1 notification\nSee which: whop-notify dead list\n")
 
 	// On purpose again: only the lines without a key of their own are new.
 	f = executeWith(t, `{"company_id":"biz_1","title":"Paid","content":"Again"}`, env, "enqueue", "-", "--run", "second")

@@ -22,14 +22,15 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status (--state DIR | --nats URL)",
 		Short: "Show a queue at a glance",
-		Long: `Show how many notifications of a queue wait, are in flight, were sent, and are dead letters.
-The queue is that of a batch (--state) or on a NATS server (--nats).
+		Long: `Show how many notifications of a queue wait, wait for their next try, are in flight, were sent,
+and are dead letters; how long the oldest one has waited; and when Whop took one last. The queue is that of a batch (--state) or on a NATS server (--nats).
 
 While a process is at work on the directory of a batch, nobody else can look into it. Then
 this shows what that process wrote down last, which it does each second, and how old it is.
 
-With --output json the result is one object: waiting, in_flight, sent, dead, at (when it was
-counted), held (whether by the process at work), and of a batch its file and notifications.`,
+With --output json the result is one object: waiting, retrying, in_flight, sent, dead, oldest
+(in seconds), last_success, at (when it was counted), held (whether by the process at work),
+and of a batch its file and notifications.`,
 		Example: `  whop-notify status --state paid.ndjson.state
   whop-notify status --nats nats://127.0.0.1:4222 --output json`,
 		Args: noArguments,
@@ -71,7 +72,7 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	}
 	text := line(shown)
 	if f.output == textFormat {
-		text = append([]byte(oneLine(title)+"\n"), table("  ", shown.rows())...)
+		text = append([]byte(oneLine(title)+"\n"), table("  ", shown.rows(time.Now()))...)
 	}
 	_, err = cmd.OutOrStdout().Write(text)
 	return err

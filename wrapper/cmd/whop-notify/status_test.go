@@ -15,12 +15,14 @@ import (
 
 // shownStatus is what --output json promises of a queue.
 type shownStatus struct {
-	Waiting, Sent, Dead int
-	InFlight            int `json:"in_flight"`
-	At                  time.Time
-	Held                bool
-	File                string
-	Notifications       int
+	Waiting, Retrying, Sent, Dead int
+	InFlight                      int `json:"in_flight"`
+	Oldest                        float64
+	LastSuccess                   time.Time `json:"last_success"`
+	At                            time.Time
+	Held                          bool
+	File                          string
+	Notifications                 int
 }
 
 func statusJSON(t *testing.T, env []string, args ...string) shownStatus {
@@ -56,7 +58,9 @@ func TestStatusOfABatch(t *testing.T) {
 	require.True(t, s.Held)
 	require.Equal(t, file, s.File)
 	require.Equal(t, 30, s.Notifications)
-	require.Equal(t, 20, s.Waiting+s.InFlight)
+	require.Equal(t, 20, s.Waiting+s.Retrying+s.InFlight)
+	require.Positive(t, s.Oldest)
+	require.WithinDuration(t, time.Now(), s.LastSuccess, patience)
 	require.WithinDuration(t, time.Now(), s.At, 10*time.Second)
 	text := execute(t, nil, "status", "--state", state).stdout
 	require.Regexp(t, `as the process at work on it wrote \d+s ago\n`, text)
@@ -85,16 +89,18 @@ func TestStatusOfAServer(t *testing.T) {
 	require.Zero(t, execute(t, env, "enqueue", fileOf(t, 20)).code)
 	s := statusJSON(t, env)
 	require.Equal(t, 20, s.Waiting)
+	require.Zero(t, s.LastSuccess)
 	require.False(t, s.Held)
+	require.Contains(t, execute(t, env, "status").stdout, "\n  last success     none yet\n")
 
 	p := start(t, env, "work", "--rate-limit", "0")
 	require.Eventually(t, func() bool { return statusJSON(t, env).Sent == 20 }, patience, 100*time.Millisecond)
 	text := execute(t, env, "status")
-	require.Contains(t, text.stdout, "the queue whop-notify on "+hub.url()+"\n  waiting          0\n")
+	require.Contains(t, text.stdout, "the queue whop-notify on "+hub.url()+"\n  waiting          0\n  retrying         0\n  in flight        0\n  sent             20\n  dead             0\n  last success     ")
 	p.signal(syscall.SIGTERM)
 	f := p.finish()
 	require.Zero(t, f.code)
-	require.Regexp(t, `msg=ended waiting=0 .*sent=20 dead=0\n$`, f.stderr)
+	require.Regexp(t, `msg=ended waiting=0 .*sent=20 dead=0 last_success=\S+\n$`, f.stderr)
 
 	// Looking makes no queue.
 	for _, args := range [][]string{{"status"}, {"dead", "list"}} {
