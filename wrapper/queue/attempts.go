@@ -34,7 +34,7 @@ func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) 
 	if err != nil {
 		return b, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTime)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	for {
 		m := nats.NewMsg(q.begunSubject(what))

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -101,12 +102,14 @@ func TestManyEnqueueAtOnce(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t)
 	const n = 8000
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	failed := map[string]int{}
 	for i := range n {
 		all.Go(func() {
-			if _, err := q.Enqueue(t.Context(), numbered(i)); err != nil {
+			if _, err := q.Enqueue(ctx, numbered(i)); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				failed[fmt.Sprint(err)]++

@@ -83,3 +83,24 @@ func TestAReplicatedQueueSendsItsBacklog(t *testing.T) {
 	eventually(t, q, queue.Stats{Sent: n})
 	require.Len(t, server.Requests(), n)
 }
+
+// To look for a key that is not there must not make the cluster remember it.
+func TestKeysAreFoundInACluster(t *testing.T) {
+	t.Parallel()
+	_, urls := startCluster(t)
+	q := open(t, connect(t, urls), queue.WithReplicas(3))
+	for range 2 {
+		_, err := q.Find(t.Context(), "invoice-1")
+		require.ErrorIs(t, err, queue.ErrUnknownKey)
+	}
+	require.False(t, enqueue(t, q, numbered(1)).Duplicate)
+	found, err := q.Find(t.Context(), "invoice-1")
+	require.NoError(t, err)
+	require.Equal(t, queue.Waiting, found.State)
+	require.True(t, enqueue(t, q, numbered(1)).Duplicate)
+	require.NoError(t, q.Cancel(t.Context(), "invoice-1"))
+	found, err = q.Find(t.Context(), "invoice-1")
+	require.NoError(t, err)
+	require.Equal(t, queue.Canceled, found.State)
+	eventually(t, q, queue.Stats{})
+}

@@ -54,7 +54,9 @@ func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
 	require.Equal(t, ticket.IdempotencyKey, server.Requests()[1].IdempotencyKey)
 	require.Len(t, server.Queued(), 1)
 
-	// All of it again, since the server forgot that it was done.
+	// All of it again, since the server forgot that it was done; and nobody knows any more
+	// that attempts had begun.
+	time.Sleep(3 * time.Second)
 	q = forgetful(t, q)
 	work(t, q, newClient(t, server, once), 1)
 	eventually(t, q, queue.Stats{Sent: 1})

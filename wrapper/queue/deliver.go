@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -50,7 +51,7 @@ func (h *handling) deliver(ctx, settling context.Context) {
 		h.postpone(settling)
 		return
 	}
-	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: fmt.Sprintf("%s %d", h.worker.name, h.worker.done.next())})
+	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: uuid.NewString()})
 	if err != nil {
 		h.leave(settling, err)
 		return
@@ -58,6 +59,18 @@ func (h *handling) deliver(ctx, settling context.Context) {
 	if h.begun.By == canceled {
 		h.confirm(settling)
 		return
+	}
+	if h.begun.earlier {
+		// If it has moved on after that, and only the acknowledgement was lost, it is there.
+		f, err := q.become(settling, h.item.id)
+		if err != nil {
+			h.leave(settling, err)
+			return
+		}
+		if f.State == Dead || f.at > 0 && f.Deliveries > h.item.deliveries {
+			h.confirm(settling)
+			return
+		}
 	}
 	h.doubt = h.item.firstAttempt
 	if h.begun.earlier && (h.doubt.IsZero() || h.begun.At.Before(h.doubt)) {

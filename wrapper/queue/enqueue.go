@@ -62,7 +62,7 @@ func NotBefore(t time.Time) EnqueueOption {
 }
 
 // enqueueTime is how long an enqueuer tries while NATS is away, without a deadline.
-const enqueueTime = 30 * time.Second
+const enqueueTime = time.Minute
 
 // Enqueue puts a notification into the queue, under its own idempotency key or a random
 // one. Once it returns nil, the notification will be sent. One whose key came within the
@@ -70,7 +70,7 @@ const enqueueTime = 30 * time.Second
 // become of the first. If that was another notification, the error is
 // [whop.ErrIdempotencyMismatch].
 //
-// While NATS is away it tries again until ctx ends, or for 30 s if ctx has no deadline. An
+// While NATS is away it tries again until ctx ends, or for a minute if ctx has no deadline. An
 // invalid notification gives a [*whop.ValidationError], one that the server refuses
 // [ErrNotEnqueued]. After any other error it may be in the queue: enqueue it again under the
 // key of the ticket, which is set also then.

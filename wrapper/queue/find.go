@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,7 +33,6 @@ type Found struct {
 
 	id   uint64
 	body []byte // nil if it is not there any more
-	step int
 	// doubt: an attempt may have queued it.
 	doubt bool
 	at    uint64 // where it waits for a time; 0: it does not
@@ -41,7 +41,7 @@ type Found struct {
 // Find returns what has become of the notification that was enqueued under a key, by
 // [Queue.Enqueue] and within the last 24 hours; else [ErrUnknownKey].
 func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
-	seq, err := q.known(ctx, q.plainSubject(), key)
+	seq, err := q.known(ctx, key)
 	if err != nil {
 		return Found{}, fmt.Errorf("queue: looking for the key %q: %w", key, err)
 	}
@@ -51,17 +51,25 @@ func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
 	return q.become(ctx, seq)
 }
 
-// known returns the number under which JetStream knows a message id, 0 if it does not. It
-// asks by a message that JetStream cannot store: it looks for the id first.
-func (q *Queue) known(ctx context.Context, subject, id string) (uint64, error) {
-	m := nats.NewMsg(subject)
-	m.Header.Set(jetstream.MsgIDHeader, id)
-	ack, _, err := q.publish(ctx, m, jetstream.WithExpectLastMsgID("none, "+uuid.NewString()))
+// known returns the number under which the line knows a key, 0 if it does not. It asks by a
+// message that JetStream cannot store for a reason that it sees after it has looked for the key.
+func (q *Queue) known(ctx context.Context, key string) (uint64, error) {
+	line, err := q.info(ctx, q.line, "")
+	if err != nil {
+		return 0, err
+	}
+	m := nats.NewMsg(q.plainSubject())
+	m.Header.Set(jetstream.MsgIDHeader, key)
+	never := jetstream.WithExpectLastMsgID("none, " + uuid.NewString())
+	if line.Config.Replicas > 1 { // there it would see that one too late, and remember the key
+		never = jetstream.WithExpectLastSequence(math.MaxInt64)
+	}
+	ack, _, err := q.publish(ctx, m, never)
 	if err == nil {
 		return ack.Sequence, nil
 	}
 	const codeWrongLastMsgID = 10070
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == codeWrongLastMsgID {
+	if api, ok := errors.AsType[*jetstream.APIError](err); isConflict(err) || ok && api.ErrorCode == codeWrongLastMsgID {
 		return 0, nil
 	}
 	return 0, err
@@ -92,8 +100,7 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 			return f, err
 		}
 		it, _ := itemOf(msg.Header, msg.Data)
-		f.Reason, f.step, f.doubt = it.reason, it.deliveries, !it.firstAttempt.IsZero()
-		f.Deliveries = it.deliveries
+		f.Reason, f.Deliveries, f.doubt = it.reason, it.deliveries, !it.firstAttempt.IsZero()
 		if place.stream == q.dead {
 			f.State, f.Outcome, f.DeadLetter = Dead, outcomeOf(msg.Header), msg.Sequence
 		} else {
@@ -101,12 +108,11 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 		}
 		return f, nil
 	}
-	switch gone, err := q.known(ctx, q.goneSubject(), goneID(id)); {
-	case err != nil:
-		return f, err
-	case gone > 0:
+	if _, err := q.get(ctx, q.attempts, 0, q.goneSubject(id)); err == nil {
 		f.State = Canceled
 		return f, nil
+	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return f, err
 	}
 	if id <= workers.AckFloor.Stream {
 		f.State = Sent
@@ -114,14 +120,13 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	return f, nil
 }
 
-func goneID(id uint64) string { return fmt.Sprintf("gone %d", id) }
-
 // gone writes down, for [Stats] and [Queue.Find], that a notification has ended by the hand
 // of a person.
 func (q *Queue) gone(ctx context.Context, id uint64) error {
-	m := nats.NewMsg(q.goneSubject())
-	m.Header.Set(jetstream.MsgIDHeader, goneID(id))
-	_, _, err := q.publish(ctx, m)
+	_, _, err := q.publish(ctx, nats.NewMsg(q.goneSubject(id)), jetstream.WithExpectLastSequencePerSubject(0))
+	if isConflict(err) {
+		return nil // as it should
+	}
 	return err
 }
 
@@ -137,7 +142,7 @@ func (q *Queue) Cancel(ctx context.Context, key string) error {
 	if f.State != Waiting || f.doubt {
 		return ErrUnderWay
 	}
-	b, err := q.begin(ctx, delivery(f.id, f.step), begun{By: canceled})
+	b, err := q.begin(ctx, delivery(f.id, f.Deliveries), begun{By: canceled})
 	if err == nil && b.earlier {
 		return ErrUnderWay
 	}

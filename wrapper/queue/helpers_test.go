@@ -96,7 +96,7 @@ func enqueue(t testing.TB, q *queue.Queue, n whop.Notification) queue.Ticket {
 	return ticket
 }
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // eventually waits for the stats to be these.
 func eventually(t testing.TB, q *queue.Queue, want queue.Stats) {

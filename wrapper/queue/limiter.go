@@ -109,24 +109,18 @@ func (l *limiter) Wait(ctx context.Context) error {
 }
 
 // acquire takes a turn.
-func acquire(ctx context.Context, turn chan struct{}) error {
+func acquire(ctx context.Context, turn chan struct{}) error { return wait(ctx, turn, nil) }
+
+// pause waits for a while.
+func pause(ctx context.Context, d time.Duration) error { return wait(ctx, nil, time.After(d)) }
+
+// wait waits for a turn or a time, or until there is no use in it.
+func wait(ctx context.Context, turn chan<- struct{}, until <-chan time.Time) error {
 	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
 	select {
 	case turn <- struct{}{}:
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-ending:
-		return errEnding
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
+	case <-until:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -141,7 +135,7 @@ func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait ti
 		return 0, 0, err
 	}
 	defer func() { <-l.bucket }()
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTime)
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	for {
 		got, wait, err = l.tryToTake(ctx, n, retry)

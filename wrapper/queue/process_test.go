@@ -104,13 +104,19 @@ type process struct {
 
 	running bool
 	ready   chan struct{}
+	log     []string // the last lines
 }
 
 func start(t testing.TB, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, env: env}
 	p.start()
-	t.Cleanup(func() { p.kill() })
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s:\n%s", env[1], strings.Join(p.log, "\n"))
+		}
+	})
 	return p
 }
 
@@ -134,8 +140,10 @@ func (p *process) startOnly() {
 				isReady = true
 				close(ready)
 			}
-			if testing.Verbose() && strings.Contains(lines.Text(), "level=") && !strings.Contains(lines.Text(), "not sent yet") && !strings.Contains(lines.Text(), "given up") {
-				fmt.Println(cmd.Process.Pid, p.env[1], lines.Text())
+			if log := append(p.log, lines.Text()); len(log) > 200 {
+				p.log = log[100:]
+			} else {
+				p.log = log
 			}
 		}
 		_, _ = io.Copy(io.Discard, out)

@@ -12,6 +12,8 @@ import (
 const (
 	// requestTime bounds every request to NATS, whatever the context allows.
 	requestTime = 5 * time.Second
+	// storeTime bounds what is stored between two states of a notification.
+	storeTime = 2 * requestTime
 	// pingTime is how long a server may take to answer a ping, after a request that it did
 	// not answer. A connection on which it does not is replaced: the server may be frozen
 	// or cut off, and the client would notice only after minutes.
@@ -41,10 +43,15 @@ func (q *Queue) revive() {
 	}
 }
 
-// publish stores a message, for which it asks again until ctx ends: a message id or an
-// expected sequence has to make that safe. certain is true where the error says that
-// the message was not stored.
+// publish stores a message, for which it asks again until ctx ends, or for storeTime if it has
+// no deadline: a message id or an expected sequence has to make that safe. certain is true
+// where the error says that the message was not stored.
 func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (ack *jetstream.PubAck, certain bool, err error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, storeTime)
+		defer cancel()
+	}
 	for certain = true; ; {
 		err = q.ask(ctx, func(ctx context.Context) error {
 			ack, err = q.js.PublishMsg(ctx, m, opts...)
@@ -65,13 +72,14 @@ func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.Publ
 	}
 }
 
-// Codes of JetStream's errors, for what passes: no quorum, or no leader yet.
-const codeNotAvailable, codeNotLeader = 10008, 10009
+// Codes of JetStream's errors, for what passes: no quorum, no leader yet, or the same message
+// is being stored.
+const codeNotAvailable, codeNotLeader, codeInProcess = 10008, 10009, 10158
 
 // isRefusal reports whether the server answered, and would answer the same again.
 func isRefusal(err error) bool {
 	api, answered := errors.AsType[*jetstream.APIError](err)
-	return answered && api.ErrorCode != codeNotAvailable && api.ErrorCode != codeNotLeader
+	return answered && api.ErrorCode != codeNotAvailable && api.ErrorCode != codeNotLeader && api.ErrorCode != codeInProcess
 }
 
 // isConflict reports whether an expected sequence was not the last.

@@ -171,8 +171,6 @@ func (h *handling) postpone(ctx context.Context) {
 
 // later stores a notification so that it is given out at a time.
 func (q *Queue) later(ctx context.Context, it *item, at time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*requestTime)
-	defer cancel()
 	m := it.message(q.laterSubject(it.id), delivery(it.id, it.deliveries))
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+formatTime(at))
 	m.Header.Set(jetstream.ScheduleTargetHeader, q.dueSubject(it.id))
@@ -204,12 +202,10 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 	if outcome == whop.Unknown {
 		it.firstAttempt = h.doubt
 	}
-	bounded, cancel := context.WithTimeout(ctx, 2*requestTime)
-	defer cancel()
 	for {
 		m := it.message(q.deadSubject(it.id), delivery(it.id, it.deliveries))
 		m.Header.Set(outcomeHeader, outcome.String())
-		_, _, err := q.publish(bounded, m, jetstream.WithExpectLastSequencePerSubject(0))
+		_, _, err := q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
 		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // from elsewhere, and as large as can be
 			it.reason = fmt.Sprintf("its %d bytes could not be kept beside the reason, and are number %d of the stream %s for a day: %s", len(it.body), it.id, q.name, it.reason)
 			it.body, it.key = nil, oneLine(it.key[:min(len(it.key), 255)])
@@ -233,7 +229,7 @@ func (h *handling) confirm(ctx context.Context) {
 	for range 2 {
 		err := q.ask(ctx, h.msg.DoubleAck)
 		if err == nil {
-			h.worker.done.add(h.begun)
+			h.forget(ctx)
 			return
 		}
 		if ctx.Err() != nil || errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
@@ -242,6 +238,23 @@ func (h *handling) confirm(ctx context.Context) {
 		if h.worker.warned.now() {
 			q.logger.WarnContext(ctx, "queue: that a notification is done was not confirmed", "idempotency_key", h.item.key, "error", err)
 		}
+	}
+}
+
+// lingerTime is how long it stays written down that an attempt began, after it was settled:
+// until the server has certainly stored the acknowledgement.
+const lingerTime = 2 * time.Second
+
+// forget removes what was written down before the attempt, in its time. If the worker ends
+// before that, it goes with prune.
+func (h *handling) forget(ctx context.Context) {
+	w, b := h.worker, h.begun
+	if b.seq > 0 {
+		w.parts.Go(func() {
+			if sleep(w.ended, lingerTime) {
+				_ = w.queue.ended(ctx, b)
+			}
+		})
 	}
 }
 

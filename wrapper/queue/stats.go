@@ -27,42 +27,30 @@ type Stats struct {
 
 // Stats counts, at one moment as nearly as can be.
 func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
-	fail := func(what string, err error) (Stats, error) {
-		return Stats{}, fmt.Errorf("queue: counting %s: %w", what, err)
-	}
+	fail := func(err error) (Stats, error) { return Stats{}, fmt.Errorf("queue: counting: %w", err) }
+	var line, retry, dead, gone *jetstream.StreamInfo
+	var workers, retries *jetstream.ConsumerInfo
 	// In the order in which a notification moves, so that none is passed over: one that moves
 	// meanwhile is counted twice, and missing from Sent.
-	line, err := q.info(ctx, q.line, "")
-	if err != nil {
-		return fail("what came", err)
-	}
-	workers, err := q.consumerInfo(ctx, q.fresh)
-	if err != nil {
-		return fail("what waits", err)
-	}
-	retry, err := q.info(ctx, q.retry, "")
-	if err != nil {
-		return fail("what waits for its next try", err)
-	}
-	retries, err := q.consumerInfo(ctx, q.due)
-	if err != nil {
-		return fail("what is tried again", err)
-	}
-	dead, err := q.info(ctx, q.dead, "")
-	if err != nil {
-		return fail("the dead letters", err)
-	}
-	gone, err := q.info(ctx, q.attempts, q.goneSubject())
-	if err != nil {
-		return fail("what was dropped", err)
+	for _, count := range []func() error{
+		func() error { line, err = q.info(ctx, q.line, ""); return err },
+		func() error { workers, err = q.consumerInfo(ctx, q.fresh); return err },
+		func() error { retry, err = q.info(ctx, q.retry, ""); return err },
+		func() error { retries, err = q.consumerInfo(ctx, q.due); return err },
+		func() error { dead, err = q.info(ctx, q.dead, ""); return err },
+		func() error { gone, err = q.info(ctx, q.attempts, q.name+".gone.*"); return err },
+	} {
+		if err := count(); err != nil {
+			return fail(err)
+		}
 	}
 	s.Waiting = int(workers.NumPending)
 	s.InFlight = workers.NumAckPending + retries.NumAckPending
 	s.Retrying = max(0, int(retry.State.Msgs)-retries.NumAckPending)
 	s.Dead = int(dead.State.Msgs)
-	s.Sent = max(0, int(line.State.LastSeq)-s.Waiting-s.InFlight-s.Retrying-s.Dead-int(gone.State.Subjects[q.goneSubject()]))
+	s.Sent = max(0, int(line.State.LastSeq)-s.Waiting-s.InFlight-s.Retrying-s.Dead-len(gone.State.Subjects))
 	if err := q.dates(ctx, &s, workers); err != nil {
-		return fail("their age", err)
+		return fail(err)
 	}
 	return s, nil
 }

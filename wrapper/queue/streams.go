@@ -42,7 +42,7 @@ func (q *Queue) dueSubject(id uint64) string   { return fmt.Sprintf("%s.due.%d",
 // The subjects of what is written down before an attempt, and of what ended by the hand
 // of a person (see Stats).
 func (q *Queue) begunSubject(what string) string { return q.name + ".begun." + what }
-func (q *Queue) goneSubject() string             { return q.name + ".gone" }
+func (q *Queue) goneSubject(id uint64) string    { return fmt.Sprintf("%s.gone.%d", q.name, id) }
 
 func (q *Queue) deadSubject(id uint64) string { return fmt.Sprintf("%s.dead.%d", q.name, id) }
 
@@ -87,7 +87,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
 	retry.Description = "Whop notifications that wait for their next try, or for a time"
 	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // of which there is none without a limit
-	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">"), q.goneSubject()}
+	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">"), q.name + ".gone.*"}
 	attempts.Description = "Which attempts to send a Whop notification have begun"
 	dead.Name, dead.Subjects = q.name+"-dead", []string{q.name + ".dead.*"}
 	dead.Description = "Whop notifications that were given up, with the reason"

@@ -7,16 +7,12 @@ import (
 	"fmt"
 	"sort"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
-	// lingerTime is how long it stays written down that an attempt began, after it was
-	// settled: until the server has certainly stored the acknowledgement.
-	lingerTime    = 2 * time.Second
 	pruneInterval = 10 * time.Minute
 	// pruneAge is how long what is done stays: for as long as its key must be known.
 	pruneAge = keyMemory + time.Hour
@@ -38,7 +34,6 @@ func (w *worker) keepUp(ctx, settling context.Context) {
 			break
 		}
 		w.stopIfRefused(ctx)
-		w.forget(ctx)
 		w.noteSuccess(ctx)
 	}
 	w.noteSuccess(settling)
@@ -59,79 +54,21 @@ func (w *worker) answered(queued bool) {
 	w.brake.worked()
 	w.refusals.prove()
 	if queued {
-		w.done.succeed()
+		w.success.Store(time.Now().UnixNano())
 	}
 }
 
 // noteSuccess writes down when the last notification was queued, for Stats.
 func (w *worker) noteSuccess(ctx context.Context) {
-	last, ok := w.done.lastSuccess()
-	if !ok {
+	last := w.success.Swap(0)
+	if last == 0 {
 		return
 	}
 	if err := w.queue.ask(ctx, func(ctx context.Context) error {
-		_, err := w.queue.state.Put(ctx, successKey, []byte(formatTime(last)))
+		_, err := w.queue.state.Put(ctx, successKey, []byte(formatTime(time.Unix(0, last))))
 		return err
 	}); err != nil && w.warned.now() {
 		w.queue.logger.WarnContext(ctx, "queue: the last success could not be noted", "error", err)
-	}
-}
-
-// finished is what a worker has settled.
-type finished struct {
-	mu      sync.Mutex
-	count   int
-	begun   []begun // oldest first
-	at      []time.Time
-	success time.Time // the last; zero: noted
-}
-
-// next numbers the deliveries of a worker.
-func (f *finished) next() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count++
-	return f.count
-}
-
-func (f *finished) add(b begun) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if b.seq > 0 {
-		f.begun, f.at = append(f.begun, b), append(f.at, time.Now())
-	}
-}
-
-func (f *finished) succeed() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.success = time.Now()
-}
-
-func (f *finished) lastSuccess() (last time.Time, ok bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	last, f.success = f.success, time.Time{}
-	return last, !last.IsZero()
-}
-
-// take returns what was settled long enough ago.
-func (f *finished) take() []begun {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := sort.Search(len(f.at), func(i int) bool { return time.Since(f.at[i]) < lingerTime })
-	old := f.begun[:n:n]
-	f.begun, f.at = f.begun[n:], f.at[n:]
-	return old
-}
-
-// forget removes what was written down before attempts that are settled. What fails stays
-// until prune.
-func (w *worker) forget(ctx context.Context) {
-	for _, b := range w.done.take() {
-		if err := w.queue.ended(ctx, b); err != nil {
-			return
-		}
 	}
 }
 
@@ -231,5 +168,5 @@ func (q *Queue) isSettled(ctx context.Context, msg *jetstream.RawStreamMsg) (boo
 	}
 	number, _, _ := strings.Cut(what, ".")
 	f, err := q.become(ctx, max(1, parseNumber(number)))
-	return err == nil && (f.State != Waiting || delivery(f.id, f.step) != what && f.at > 0), err
+	return err == nil && (f.State != Waiting || delivery(f.id, f.Deliveries) != what && f.at > 0), err
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -54,7 +54,6 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	w := &worker{
 		queue:  q,
 		client: c,
-		name:   uuid.NewString(),
 		brake:  brake{threshold: concurrency},
 		slots:  make(chan struct{}, max(2, concurrency)),
 	}
@@ -66,16 +65,16 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	sending, cancel := context.WithCancel(context.WithValue(settling, endingKey{}, ctx.Done()))
 	defer cancel()
 
-	var parts sync.WaitGroup
+	w.ended = ctx
 	for range concurrency {
-		parts.Go(func() { w.serve(ctx, sending, settling, q.fresh, false) })
+		w.parts.Go(func() { w.serve(ctx, sending, settling, q.fresh, false) })
 	}
 	for range max(1, concurrency/4) {
-		parts.Go(func() { w.serve(ctx, sending, settling, q.due, true) })
+		w.parts.Go(func() { w.serve(ctx, sending, settling, q.due, true) })
 	}
-	parts.Go(func() { w.keepUp(ctx, settling) })
+	w.parts.Go(func() { w.keepUp(ctx, settling) })
 	ended := make(chan struct{})
-	go func() { parts.Wait(); close(ended) }()
+	go func() { w.parts.Wait(); close(ended) }()
 	<-ctx.Done()
 	margin := min(q.drain/4, 2*time.Second)
 	if !await(ended, q.drain-margin) {
@@ -109,15 +108,16 @@ var errStopped = errors.New("queue: the worker stopped")
 type worker struct {
 	queue  *Queue
 	client *whop.Client
-	name   string
 	stop   context.CancelCauseFunc
 	slots  chan struct{} // taken by what is being sent
 
 	brake    brake
 	share    share
 	refusals refusals
-	done     finished
+	success  atomic.Int64 // the last, in Unix nanoseconds; 0: noted
 	warned   sometimes
+	ended    context.Context
+	parts    sync.WaitGroup
 }
 
 // serve sends one notification after the other that a consumer gives out, until ctx ends.

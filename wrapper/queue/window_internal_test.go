@@ -1,0 +1,79 @@
+package queue
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// However attempts are taken, in any 60 s there are at most as many as allowed, of those that
+// come again at most a quarter, and none waits for nothing.
+func TestWindow(t *testing.T) {
+	for name, c := range map[string]struct {
+		perMinute int
+		again     float64 // the share of those that come again
+		atATime   int
+		every     time.Duration // how long there is between two who ask, at most
+	}{
+		"one at a time":           {600, 0, 1, 200 * time.Millisecond},
+		"ten at a time":           {600, 0, 10, time.Second},
+		"half of them again":      {600, 0.5, 10, time.Second},
+		"all of them again":       {600, 1, 10, 500 * time.Millisecond},
+		"far more than there are": {100, 0.5, 10, 10 * time.Millisecond},
+		"one a minute":            {1, 0.5, 10, 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			type taken struct {
+				at    time.Time
+				again bool
+			}
+			var all []taken
+			var w window
+			now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+			free, freeAgain := now, now // when one may next be taken, as take said
+			for range 5000 {
+				now = now.Add(rand.N(c.every))
+				again := rand.Float64() < c.again
+				next, got, wait := w.take(now, 1+rand.N(c.atATime), c.perMinute, again)
+				if got == 0 {
+					require.Positive(t, wait)
+					require.LessOrEqual(t, wait, windowTime+tick)
+				} else if due := map[bool]time.Time{false: free, true: freeAgain}[again]; now.Before(due) {
+					require.Fail(t, "one was free before it was said to be", due.Sub(now))
+				}
+				if until := now.Add(wait); got == 0 && again && until.After(freeAgain) {
+					freeAgain = until
+				} else if got == 0 && !again && until.After(free) {
+					free = until
+				}
+				for range got {
+					all = append(all, taken{now, again})
+				}
+				data, err := json.Marshal(next)
+				require.NoError(t, err)
+				w = nil
+				require.NoError(t, json.Unmarshal(data, &w))
+				require.LessOrEqual(t, len(w), int(windowTime/tick)+2)
+			}
+			require.NotEmpty(t, all)
+			first, n, nAgain := 0, 0, 0
+			for _, x := range all {
+				n++
+				if x.again {
+					nAgain++
+				}
+				for ; x.at.Sub(all[first].at) >= time.Minute; first++ {
+					n--
+					if all[first].again {
+						nAgain--
+					}
+				}
+				require.LessOrEqual(t, n, c.perMinute)
+				require.LessOrEqual(t, nAgain, max(1, c.perMinute/retryShare))
+			}
+		})
+	}
+}
