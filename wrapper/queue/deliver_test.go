@@ -261,11 +261,12 @@ func TestASlowAttemptIsNotGivenToAnotherWorker(t *testing.T) {
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	q := newQueue(t)
 	enqueue(t, q, numbered(1))
-	work(t, q, newClient(t, server, whop.WithHTTPClient(slow)), 1)
+	work(t, q, newClient(t, server, whop.WithHTTPClient(slow), whop.WithUserAgent("slow")), 1)
 	require.True(t, waitFor(func() bool { s, _ := q.Stats(t.Context()); return s.InFlight == 1 }))
 	work(t, q, newClient(t, server), 1)
 	eventually(t, q, queue.Stats{Sent: 1})
 	require.Len(t, server.Requests(), 1)
+	require.Contains(t, server.Requests()[0].Header.Get("User-Agent"), "slow")
 }
 
 // Several workers share what there is, each notification going to one.
