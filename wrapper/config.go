@@ -43,14 +43,18 @@ func configure(opts []Option) (*config, error) {
 		cfg.token = token
 	}
 
-	from := "WithBaseURL"
+	from, what := "WithBaseURL", "the base URL"
 	if cfg.baseURL == nil {
-		from = "WHOP_BASE_URL"
+		from, what = "WHOP_BASE_URL", "WHOP_BASE_URL"
 		cfg.baseURL = new(cmp.Or(os.Getenv("WHOP_BASE_URL"), DefaultBaseURL))
 	}
-	base, err := checkBaseURL(*cfg.baseURL, cfg.insecureHTTP)
-	if err != nil {
-		errs = append(errs, badOption(from, "the base URL %v", err))
+	base, insecure, err := checkBaseURL(*cfg.baseURL)
+	switch {
+	case err != nil:
+		errs = append(errs, badOption(from, "%v", err))
+	case insecure && !cfg.insecureHTTP:
+		errs = append(errs, badOption("WithInsecureHTTP",
+			"is needed for %s, which is plain http to a host that is not loopback: anybody on the way can read the key. Better use https", what))
 	}
 	cfg.baseURL = &base
 
@@ -60,7 +64,7 @@ func configure(opts []Option) (*config, error) {
 		cfg.apiVersion = new(cmp.Or(os.Getenv("WHOP_API_VERSION"), DefaultAPIVersion))
 	}
 	if cfg.contract, err = contractOf(*cfg.apiVersion); err != nil {
-		errs = append(errs, badOption(from, "the date %q %v", *cfg.apiVersion, err))
+		errs = append(errs, badOption(from, "%q %v", *cfg.apiVersion, err))
 	}
 
 	cfg.policy = cfg.policy.withDefaults()
@@ -68,39 +72,38 @@ func configure(opts []Option) (*config, error) {
 }
 
 // checkBaseURL gives the URL with the slash at the end that the generated client
-// resolves paths against. No error repeats the URL, which may hold a secret.
-func checkBaseURL(raw string, insecureHTTP bool) (string, error) {
+// resolves paths against, and whether the key would cross a network readable. No error
+// repeats the URL, which may hold a secret.
+func checkBaseURL(raw string) (base string, insecure bool, err error) {
 	u, err := url.Parse(raw)
 	switch {
 	case raw == "":
-		return "", errors.New("is empty")
+		return "", false, errors.New("is empty")
 	case !strings.Contains(raw, "://"):
-		return "", errors.New("has no scheme; it starts with https://")
+		return "", false, errors.New("has no scheme; it starts with https://")
 	case err != nil:
 		if parse, ok := errors.AsType[*url.Error](err); ok {
 			err = parse.Err
 		}
-		return "", fmt.Errorf("is not a URL: %s", withoutQuotes(err))
+		return "", false, fmt.Errorf("is not a URL: %s", withoutQuotes(err))
 	case u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("has the scheme %q; only https and http are known", u.Scheme)
+		return "", false, fmt.Errorf("has the scheme %q; only https and http are known", u.Scheme)
 	case u.User != nil:
-		return "", errors.New("has credentials in it; give them with WithAPIKey or WithTokenSource")
+		return "", false, errors.New("has credentials in it; the key belongs in WHOP_API_KEY, or an option of its own")
 	case u.Hostname() == "":
-		return "", errors.New("has no host")
+		return "", false, errors.New("has no host")
 	case u.RawQuery != "" || u.ForceQuery:
-		return "", errors.New("has a query")
+		return "", false, errors.New("has a query")
 	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		return "", errors.New("has a fragment")
+		return "", false, errors.New("has a fragment")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return "", fmt.Errorf("has the port %s, which is not between 1 and 65535", port)
+			return "", false, fmt.Errorf("has the port %s, which is not between 1 and 65535", port)
 		}
 	}
-	if u.Scheme == "http" && !insecureHTTP && !loopback(u.Hostname()) {
-		return "", errors.New("is plain http to a host that is not loopback, where anybody on the way can read the key; use https, or WithInsecureHTTP")
-	}
-	return strings.TrimRight(u.String(), "/") + "/", nil
+	insecure = u.Scheme == "http" && !loopback(u.Hostname())
+	return strings.TrimRight(u.String(), "/") + "/", insecure, nil
 }
 
 // withoutQuotes gives what url.Parse has against a URL without the part of it that it

@@ -57,7 +57,7 @@ func TestServeIsAStandIn(t *testing.T) {
 			lines := strings.Split(strings.TrimSpace(f.stderr), "\n")
 			require.Len(t, lines, 2, f.stderr)
 			require.Regexp(t, `method=POST path=/api/v1/notifications status=200 idempotency_key=7-with-\*+$`, lines[0])
-			require.Regexp(t, `^time=\S+ msg=request status=401 reason=Unauthorized$`, lines[1])
+			require.Regexp(t, `^time=\S+ msg=request status=401 reason="Invalid or missing API key"$`, lines[1])
 			require.NotContains(t, f.stderr, "another-key")
 		})
 	}

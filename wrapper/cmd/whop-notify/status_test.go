@@ -53,7 +53,7 @@ func TestStatusOfABatch(t *testing.T) {
 		if f := execute(t, nil, "status", "--state", state, "--output", "json"); f.code == 0 {
 			s = parseAs[shownStatus](t, f.stdout)
 		}
-		return s.Sent == 9 && s.Dead == 1
+		return s.Sent == 9 && s.Dead == 1 && !s.LastSuccess.IsZero()
 	}, patience, 200*time.Millisecond)
 	require.True(t, s.Held)
 	require.Equal(t, file, s.File)

@@ -26,7 +26,7 @@ func TestSendRefuses(t *testing.T) {
 		{noTarget + "--experience=biz_1", "use --company"},
 		{"--company=biz_1 --everybody --content=C", "--title is required and blank"},
 		{"--company=biz_1 --everybody --title=T --content=", "--content is required and blank"},
-		{valid + "--rest-path=settings", "--rest-path must start with a slash"},
+		{valid + "--rest-path=settings", "--rest-path must start with / or ?"},
 		{valid + "--subtitle=\xff", "--subtitle is not valid UTF-8"},
 		{valid + "--idempotency-key=", "--idempotency-key is empty"},
 		{valid + "--idempotency-key=" + strings.Repeat("k", 256), "over the 255"},
@@ -85,7 +85,7 @@ func TestSendRefusesTheEnvironment(t *testing.T) {
 		"key with space": {[]string{"WHOP_API_KEY=a secret"}, nil, "WHOP_API_KEY: API key has a space"},
 		"empty key file": {nil, []string{"--api-key-file", file}, "--api-key-file: the file is empty"},
 		"base URL":       {[]string{"WHOP_API_KEY=long-enough-key", "WHOP_BASE_URL=api.whop.com"}, nil, "WHOP_BASE_URL has no scheme"},
-		"version":        {[]string{"WHOP_API_KEY=long-enough-key", "WHOP_API_VERSION=\n"}, nil, "WHOP_API_VERSION has a character"},
+		"version":        {[]string{"WHOP_API_KEY=long-enough-key", "WHOP_API_VERSION=\n"}, nil, `WHOP_API_VERSION "\n" is not of the form YYYY-MM-DD`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := execute(t, c.env, sendArgs(c.args...)...)
