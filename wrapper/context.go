@@ -107,3 +107,20 @@ func timedOut(err error) bool {
 	t, ok := errors.AsType[net.Error](err)
 	return ok && t.Timeout()
 }
+
+var errTooLong = fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)
+
+// waitError is a wait that was not begun.
+type waitError struct {
+	wait   time.Duration
+	text   string // what there is to wait for
+	reason error  // why it was not begun
+	kind   error  // a sentinel that it matches; nil: none
+}
+
+func (e *waitError) Error() string {
+	return fmt.Sprintf("%s %v, %v", e.text, e.wait.Round(time.Millisecond), e.reason)
+}
+func (e *waitError) Unwrap() error             { return e.reason }
+func (e *waitError) Is(target error) bool      { return target == e.kind }
+func (e *waitError) RetryAfter() time.Duration { return e.wait }

@@ -1,7 +1,6 @@
 package wrapper
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -63,57 +62,4 @@ func (c contract) request(server string) (*http.Request, error) {
 		return current.NewSendNotificationRequestWithBody(server, &current.SendNotificationParams{}, contentType, none)
 	}
 	return gen.NewCreateNotificationRequestWithBody(server, contentType, none)
-}
-
-// body encodes a valid notification.
-func (n Notification) body(c contract) ([]byte, error) {
-	m := &n.message
-	var users *[]string
-	if n.narrowed {
-		users = &n.userIDs
-	}
-	switch {
-	case c == currentContract:
-		body := current.Notification{
-			Title:      m.Title,
-			Content:    m.Content,
-			Subtitle:   optional(&m.Subtitle),
-			RestPath:   optional(&m.RestPath),
-			IconUserID: optional(&m.IconUserID),
-			UserIDs:    users,
-		}
-		if n.target == company {
-			body.AccountID = &n.targetID
-		} else {
-			body.ExperienceID = &n.targetID
-		}
-		return json.Marshal(&body)
-	case n.target == company:
-		return json.Marshal(&gen.CompanyNotification{
-			CompanyID:  n.targetID,
-			Title:      m.Title,
-			Content:    m.Content,
-			Subtitle:   optional(&m.Subtitle),
-			RestPath:   optional(&m.RestPath),
-			IconUserID: optional(&m.IconUserID),
-			UserIDs:    users,
-		})
-	}
-	return json.Marshal(&gen.ExperienceNotification{
-		ExperienceID: n.targetID,
-		Title:        m.Title,
-		Content:      m.Content,
-		Subtitle:     optional(&m.Subtitle),
-		RestPath:     optional(&m.RestPath),
-		IconUserID:   optional(&m.IconUserID),
-		UserIDs:      users,
-	})
-}
-
-// optional is nil for an empty string, so that the field is absent.
-func optional(s *string) *string {
-	if *s == "" {
-		return nil
-	}
-	return s
 }

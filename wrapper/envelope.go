@@ -15,12 +15,12 @@ func parseEnvelope(body []byte) (typ, code, message, param string) {
 	}
 	var inner struct{ Type, Code, Message, Param json.RawMessage }
 	if json.Unmarshal(top.Error, &inner) == nil {
-		typ, code, message, param = text(inner.Type), text(inner.Code), text(inner.Message), text(inner.Param)
+		typ, code, message, param = stringIn(inner.Type), stringIn(inner.Code), stringIn(inner.Message), stringIn(inner.Param)
 	} else {
-		message = text(top.Error)
+		message = stringIn(top.Error)
 	}
 	if message == "" {
-		message = text(top.Message)
+		message = stringIn(top.Message)
 	}
 	if typ == "" && code == "" && message == "" && param == "" && top.Error == nil {
 		message = clip(string(bytes.TrimSpace(body)), maxErrorField)
@@ -28,9 +28,9 @@ func parseEnvelope(body []byte) (typ, code, message, param string) {
 	return typ, code, message, param
 }
 
-// text is the string in a JSON value, the value itself if it is of another type, or
+// stringIn is the string in a JSON value, the value itself if it is of another type, or
 // "" for null and nothing.
-func text(raw json.RawMessage) string {
+func stringIn(raw json.RawMessage) string {
 	var s string
 	if len(raw) == 0 || string(raw) == "null" {
 		return ""

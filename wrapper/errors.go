@@ -49,18 +49,3 @@ func (e *ValidationError) Error() string {
 
 // Is reports whether target is [ErrInvalidNotification].
 func (e *ValidationError) Is(target error) bool { return target == ErrInvalidNotification }
-
-// OptionError is one thing that is wrong with the configuration of a client.
-// [NewClient] joins all that it finds.
-type OptionError struct {
-	Option string // the option or environment variable, as in "WithBaseURL" or "WHOP_BASE_URL"
-	Reason string // what is wrong with it; it never holds a key
-}
-
-// Error names the option and the reason.
-func (e *OptionError) Error() string { return "whop: " + e.Option + ": " + e.Reason }
-
-// badOption returns an [*OptionError]. Reasons take args as [fmt.Sprintf] does.
-func badOption(option, reason string, args ...any) error {
-	return &OptionError{Option: option, Reason: fmt.Sprintf(reason, args...)}
-}

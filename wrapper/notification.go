@@ -88,13 +88,3 @@ func (n Notification) WithIdempotencyKey(key string) Notification {
 // IdempotencyKey is the key that [Notification.WithIdempotencyKey] gave, "" if it gave
 // none: then every [Client.Send] makes a random one.
 func (n Notification) IdempotencyKey() string { return n.key }
-
-// MarshalJSON gives the body of POST /notifications, exactly as [Client.Send] sends
-// it. The idempotency key is a header and not part of it. An invalid notification
-// gives the error of [Notification.Validate].
-func (n Notification) MarshalJSON() ([]byte, error) {
-	if err := n.Validate(); err != nil {
-		return nil, err
-	}
-	return n.body(vendoredContract)
-}

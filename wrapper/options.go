@@ -40,6 +40,21 @@ type config struct {
 	noBroadcasts   bool
 }
 
+// OptionError is one thing that is wrong with the configuration of a client.
+// [NewClient] joins all that it finds.
+type OptionError struct {
+	Option string // the option or environment variable, as in "WithBaseURL" or "WHOP_BASE_URL"
+	Reason string // what is wrong with it; it never holds a key
+}
+
+// Error names the option and the reason.
+func (e *OptionError) Error() string { return "whop: " + e.Option + ": " + e.Reason }
+
+// badOption returns an [*OptionError]. Reasons take args as [fmt.Sprintf] does.
+func badOption(option, reason string, args ...any) error {
+	return &OptionError{Option: option, Reason: fmt.Sprintf(reason, args...)}
+}
+
 // WithAPIKey authenticates with an app's API key, or a credential that acts for an app,
 // such as a user's OAuth token: Whop attributes notifications to the app and refuses a
 // plain company key with 403. The key needs the permission notification:create. Without it and [WithTokenSource], the key is that of the

@@ -151,8 +151,6 @@ func (h *hold) probed(over bool) {
 	h.probing = nil
 }
 
-var errTooLong = fmt.Errorf("longer than the context allows: %w", context.DeadlineExceeded)
-
 // heldFor is the error of a send that another one's 429 kept from being tried.
 func heldFor(left time.Duration, reason error) error {
 	return &waitError{
@@ -162,18 +160,3 @@ func heldFor(left time.Duration, reason error) error {
 		kind:   ErrRateLimited,
 	}
 }
-
-// waitError is a wait that was not begun.
-type waitError struct {
-	wait   time.Duration
-	text   string // what there is to wait for
-	reason error  // why it was not begun
-	kind   error  // a sentinel that it matches; nil: none
-}
-
-func (e *waitError) Error() string {
-	return fmt.Sprintf("%s %v, %v", e.text, e.wait.Round(time.Millisecond), e.reason)
-}
-func (e *waitError) Unwrap() error             { return e.reason }
-func (e *waitError) Is(target error) bool      { return target == e.kind }
-func (e *waitError) RetryAfter() time.Duration { return e.wait }

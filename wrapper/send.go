@@ -121,13 +121,13 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		f.contextEnded = ctx.Err() != nil
 		f.keyIsFixed = call.callersKey || outcome == Unknown
 		v := decide(f, c.policy.AtMostOnce)
-		next := c.plan(ctx, call.attempts, last, v)
+		then := c.plan(ctx, call.attempts, last, v)
 		if probe {
 			c.pace.hold.probed(f.answered && f.status != http.StatusTooManyRequests)
 			probe = false
 		}
 		c.observer.deprecation(ctx, last.header, last.token)
-		c.observer.report(ctx, call.observed(last, next.wait))
+		c.observer.report(ctx, call.observed(last, then.wait))
 		if v.queued {
 			c.budget.succeed(spent)
 			return last, nil
@@ -137,11 +137,11 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		if last.wait > 0 {
 			retryAfter = last.wait
 		}
-		if !next.retry {
-			return fail(next.reason)
+		if !then.retry {
+			return fail(then.reason)
 		}
-		spent += next.cost
-		if err := sleep(ctx, next.wait); err != nil {
+		spent += then.cost
+		if err := sleep(ctx, then.wait); err != nil {
 			return fail(fmt.Errorf("no retry: %w", err))
 		}
 		if v.newKey {
@@ -169,8 +169,8 @@ func (call *call) observed(a *answer, retryIn time.Duration) Attempt {
 	}
 }
 
-// next is what follows a failed attempt.
-type next struct {
+// followUp is what follows an attempt.
+type followUp struct {
 	retry  bool
 	wait   time.Duration
 	cost   int   // to the retry budget
@@ -179,9 +179,9 @@ type next struct {
 
 // plan turns a verdict on attempt n into what follows. A 429 makes everybody else wait
 // as well.
-func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) next {
+func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) followUp {
 	if v.queued {
-		return next{}
+		return followUp{}
 	}
 	left := timeLeft(ctx)
 	wait := withJitter(a.wait, left)
@@ -195,17 +195,17 @@ func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) next {
 
 	switch {
 	case ctx.Err() != nil && !errors.Is(a.failure, ctx.Err()):
-		return next{reason: fmt.Errorf("no retry: %w", contextError(ctx))}
+		return followUp{reason: fmt.Errorf("no retry: %w", contextError(ctx))}
 	case !retry:
-		return next{}
+		return followUp{}
 	case a.wait > c.policy.MaxRetryAfter:
-		return next{reason: fmt.Errorf("no retry: the wait is over the %v of RetryPolicy.MaxRetryAfter", c.policy.MaxRetryAfter)}
+		return followUp{reason: fmt.Errorf("no retry: the wait is over the %v of RetryPolicy.MaxRetryAfter", c.policy.MaxRetryAfter)}
 	case wait >= left:
-		return next{reason: fmt.Errorf("no retry: a wait of %v is longer than the context allows: %w", wait, context.DeadlineExceeded)}
+		return followUp{reason: fmt.Errorf("no retry: a wait of %v is longer than the context allows: %w", wait, context.DeadlineExceeded)}
 	}
 	cost, ok := c.budget.take(a.timeout)
 	if !ok {
-		return next{reason: errBudget}
+		return followUp{reason: errBudget}
 	}
-	return next{retry: true, wait: wait, cost: cost}
+	return followUp{retry: true, wait: wait, cost: cost}
 }
