@@ -26,13 +26,15 @@ func FuzzFind(f *testing.F) {
 		t.Chdir(dir)
 		found, err := contractIn(data)
 		if err == nil && !found.gone() {
-			again, err := contractIn(found.text)
+			_, err := changesBetween(found, found)
 			require.NoError(t, err)
-			require.False(t, again.gone())
-			assert.Equal(t, string(found.text), string(again.text))
-			changed, err := changesBetween(found, again)
-			require.NoError(t, err)
-			assert.True(t, changed.none(), changed.structure)
+			if text, err := written(contracts[0], found, "source"); err == nil {
+				again, err := contractIn(text)
+				require.NoError(t, err)
+				changed, err := changesBetween(found, again)
+				require.NoError(t, err)
+				assert.True(t, changed.none(), changed.places)
+			}
 		}
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)

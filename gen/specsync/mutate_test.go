@@ -21,15 +21,19 @@ func TestEveryChangeOfMeaningIsDrift(t *testing.T) {
 		require.NoError(t, err)
 		original, err := contractIn(text)
 		require.NoError(t, err)
+		part, err := written(contracts[0], original, source)
+		require.NoError(t, err)
 		judged := 0
-		mutate(t, original.text, func(where []string, text []byte) {
+		mutate(t, part, func(where []string, text []byte) {
 			changed, err := contractIn(text)
 			if err != nil {
 				return // "cannot tell" is loud too
 			}
-			judged++
 			found, err := changesBetween(original, changed)
-			require.NoError(t, err)
+			if err != nil {
+				return // the last line of a text cannot be told from a part of it
+			}
+			judged++
 			assert.Equal(t, onlyWords(where), found.none(), "%s: %s", source, strings.Join(where, "."))
 		})
 		assert.Greater(t, judged, 100, source)

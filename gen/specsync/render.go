@@ -9,31 +9,34 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// render writes the slice of doc as YAML. Where it can it cuts the lines that are not
-// in the slice out of the source, so that what stays keeps its style to the byte; else, as
-// for JSON, it writes the slice anew.
-func render(doc *document, slice *yaml.Node) ([]byte, error) {
+// render writes the extract of doc as YAML. Where it can it cuts the lines that are not
+// in it out of the source, so that what stays keeps its style to the byte; else, as
+// for JSON, it writes the extract anew.
+func render(doc *document, extracted *yaml.Node) ([]byte, error) {
 	if doc.text != nil {
-		if text := cut(doc, slice); same(text, slice) {
+		if text := cut(doc, extracted); same(text, extracted) {
 			return text, nil
 		}
 	}
-	text, err := yaml.Dump(plain(slice), yaml.WithV4Defaults(), yaml.WithCompactSeqIndent(false))
+	text, err := yaml.Dump(plain(extracted), yaml.WithV4Defaults(), yaml.WithCompactSeqIndent(false))
 	if err != nil {
 		return nil, err
 	}
-	if !same(text, slice) {
+	if !same(text, extracted) {
 		return nil, errors.New("cannot be written as YAML without a change of its meaning; the vendored file has to be edited by hand")
 	}
 	return text, nil
 }
 
-// cut removes from the text the lines of every entry that the slice leaves out. It
+// cut removes from the text the lines of every entry that the extract leaves out. It
 // need not get every notation right: the caller checks what comes out.
-func cut(doc *document, slice *yaml.Node) []byte {
+func cut(doc *document, extracted *yaml.Node) []byte {
 	lines := bytes.SplitAfter(doc.text, []byte("\n"))
 	var walk func(from, kept *yaml.Node, end int)
 	walk = func(from, kept *yaml.Node, end int) {
+		if from.Kind != yaml.MappingNode {
+			return
+		}
 		for i := 0; i+1 < len(from.Content); i += 2 {
 			key := from.Content[i]
 			start, stop := firstLine(lines, key), end
@@ -42,7 +45,7 @@ func cut(doc *document, slice *yaml.Node) []byte {
 			}
 			switch value := get(kept, key.Value); {
 			case value == nil:
-				for l := start; l < min(stop, len(lines)); l++ {
+				for l := max(start, 0); l < min(stop, len(lines)); l++ {
 					lines[l] = nil
 				}
 			case value != from.Content[i+1]:
@@ -50,7 +53,7 @@ func cut(doc *document, slice *yaml.Node) []byte {
 			}
 		}
 	}
-	walk(doc.root, slice, len(lines))
+	walk(doc.root, extracted, len(lines))
 	return bytes.Join(lines, nil)
 }
 
@@ -59,7 +62,7 @@ func cut(doc *document, slice *yaml.Node) []byte {
 func firstLine(lines [][]byte, key *yaml.Node) int {
 	first := key.Line - 1
 	comment := []byte(strings.Repeat(" ", key.Column-1) + "#")
-	for first > 0 && bytes.HasPrefix(lines[first-1], comment) {
+	for first > 0 && first <= len(lines) && bytes.HasPrefix(lines[first-1], comment) {
 		first--
 	}
 	return first

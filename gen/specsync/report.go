@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/oasdiff/oasdiff/checker"
 )
@@ -31,54 +32,95 @@ func reporter(format string) (func(io.Writer, *changes), error) {
 
 func asText(w io.Writer, c *changes) {
 	if c.none() {
-		fmt.Fprintf(w, "%s: nothing changed in meaning (%s against %s)\n", operationName, c.source, c.vendored)
-		return
+		fmt.Fprintf(w, "%s: nothing changed in meaning (%s against %s)\n", operationName, printable(c.source), c.vendored)
+	} else {
+		fmt.Fprintf(w, "%s changed: %s against %s\n", operationName, printable(c.source), c.vendored)
 	}
-	fmt.Fprintf(w, "%s changed: %s against %s\n", operationName, c.source, c.vendored)
-	for title, lines := range c.grouped {
+	for title, lines := range c.sections {
 		fmt.Fprintf(w, "\n%s:\n", title)
 		for _, line := range lines {
 			fmt.Fprintln(w, "  -", line)
 		}
 	}
-	fmt.Fprintln(w, "\nAll of it, as structure:")
-	for line := range strings.Lines(c.structure) {
-		fmt.Fprint(w, "  ", line)
-	}
 }
 
+// asMarkdown puts what comes from outside into fences, so that it is read as text alone: no
+// link, no mention of a person.
 func asMarkdown(w io.Writer, c *changes) {
 	if c.none() {
-		fmt.Fprintf(w, "Nothing changed in meaning in `%s` (<%s>).\n", operationName, c.source)
-		return
+		fmt.Fprintf(w, "## Nothing changed in meaning: `%s`\n", c.vendored)
+	} else {
+		fmt.Fprintf(w, "## `%s` changed: `%s`\n", operationName, c.vendored)
 	}
-	fmt.Fprintf(w, "## `%s` changed\n\nPublished: %s\n", operationName, c.source)
-	for title, lines := range c.grouped {
-		fmt.Fprintf(w, "\n### %s\n\n", title)
-		for _, line := range lines {
-			fmt.Fprintln(w, "-", line)
+	fenced(w, "Published", []string{printable(c.source)})
+	for title, lines := range c.sections {
+		if title != byPlaceTitle {
+			fenced(w, title, lines)
+			continue
 		}
+		fmt.Fprintf(w, "\n<details><summary>%s</summary>\n", title)
+		fenced(w, "", lines)
+		fmt.Fprint(w, "\n</details>\n")
 	}
-	// The fence is longer than any that the structure can hold.
-	fmt.Fprintf(w, "\n<details><summary>All of it, as structure</summary>\n\n%[1]syaml\n%[2]s%[1]s\n\n</details>\n", strings.Repeat("`", 8), c.structure)
 }
 
-// grouped yields the titles of the levels that have changes, with the changes' texts.
-func (c *changes) grouped(yield func(title string, lines []string) bool) {
-	if len(c.named) == 0 {
-		yield("Other", []string{"a change that oasdiff's changelog has no name for: the structure below holds it"})
-		return
+func fenced(w io.Writer, title string, lines []string) {
+	text := "- " + strings.Join(lines, "\n- ") + "\n"
+	fence := "```"
+	for strings.Contains(text, fence) {
+		fence += "`"
 	}
-	say := checker.NewLocalizer("en")
+	if title != "" {
+		fmt.Fprintf(w, "\n### %s\n", title)
+	}
+	fmt.Fprintf(w, "\n%stext\n%s%s\n", fence, text, fence)
+}
+
+const byPlaceTitle = "All of it, by place"
+
+// sections yields the parts of a report that have lines.
+func (c *changes) sections(yield func(title string, lines []string) bool) {
 	for _, g := range groups {
 		var lines []string
 		for _, change := range c.named {
-			if change.GetLevel() == g.level {
-				lines = append(lines, strings.TrimSpace(change.GetUncolorizedText(say)))
+			if change.level == g.level {
+				lines = append(lines, printable(change.text))
 			}
 		}
 		if lines != nil && !yield(g.title, lines) {
 			return
 		}
 	}
+	var places, words []string
+	for _, d := range c.places {
+		places = append(places, printable(fmt.Sprintf("%s: was %s, is %s", d.where(), brief(d.old), brief(d.new))))
+	}
+	if places != nil && !yield(byPlaceTitle, places) {
+		return
+	}
+	for _, sentence := range c.unsaid {
+		words = append(words, "no longer said: "+printable(sentence))
+	}
+	for _, sentence := range c.said {
+		words = append(words, "now said: "+printable(sentence))
+	}
+	if words != nil {
+		yield("Words that changed, of those that say what is accepted", words)
+	}
+}
+
+// printable makes one line of what others wrote, without anything that a terminal obeys.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\t':
+			b.WriteByte(' ')
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"iter"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -41,8 +42,29 @@ func has(n *yaml.Node, keys ...string) bool {
 	return get(n, keys...) != nil
 }
 
-// filter is a copy of a mapping with what keep gives for its entries, less those
-// for which it gives nil; nil where nothing is left.
+// text is the string at a place; "" where there is none.
+func text(n *yaml.Node, keys ...string) string {
+	if at := get(n, keys...); at != nil && at.Kind == yaml.ScalarNode {
+		return at.Value
+	}
+	return ""
+}
+
+// keysOf are a mapping's keys in their order.
+func keysOf(n *yaml.Node) []string {
+	var keys []string
+	for key := range pairs(n) {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// filter is a copy of a mapping with what keep returns for its entries, less those
+// for which it returns nil; nil where nothing is left.
 func filter(n *yaml.Node, keep func(key string, value *yaml.Node) *yaml.Node) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
@@ -58,4 +80,59 @@ func filter(n *yaml.Node, keep func(key string, value *yaml.Node) *yaml.Node) *y
 		return nil
 	}
 	return &kept
+}
+
+// followAliases puts what aliases stand for in their place.
+func followAliases(n *yaml.Node) {
+	for i, child := range n.Content {
+		if child.Kind == yaml.AliasNode {
+			n.Content[i] = child.Alias
+			continue
+		}
+		followAliases(child)
+	}
+}
+
+// mergeKeys puts the entries that a merge key (<<) brings in into their mapping. Aliases
+// must have been followed. seen holds the mappings that are done.
+func mergeKeys(n *yaml.Node, seen map[*yaml.Node]bool) {
+	if seen[n] {
+		return
+	}
+	seen[n] = true
+	for _, child := range n.Content {
+		mergeKeys(child, seen)
+	}
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	var own, brought []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Tag != "!!merge":
+			own = append(own, key, value)
+		case value.Kind == yaml.SequenceNode: // the first of several wins
+			for _, one := range value.Content {
+				brought = append(brought, one.Content...)
+			}
+		default:
+			brought = append(brought, value.Content...)
+		}
+	}
+	for i := 0; i+1 < len(brought); i += 2 {
+		present := slices.ContainsFunc(keyNodes(own), func(key *yaml.Node) bool { return key.Value == brought[i].Value })
+		if !present {
+			own = append(own, brought[i], brought[i+1])
+		}
+	}
+	n.Content = own
+}
+
+func keyNodes(content []*yaml.Node) []*yaml.Node {
+	var keys []*yaml.Node
+	for i := 0; i+1 < len(content); i += 2 {
+		keys = append(keys, content[i])
+	}
+	return keys
 }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oasdiff/oasdiff/checker"
+	"github.com/oasdiff/oasdiff/diff"
+	"github.com/oasdiff/oasdiff/load"
+)
+
+// change is a difference with a name and a level.
+type change struct {
+	level checker.Level
+	text  string
+}
+
+// maxNamed bounds the differences that are looked at one by one.
+const maxNamed = 200
+
+// name says what the differences are, breaking ones first: in oasdiff's words, and by
+// their place where it has none.
+func name(base, published *node, found []difference) []change {
+	schemes := map[int]string{}
+	before, err := newEmitter(schemes).document(base)
+	if err != nil {
+		return unnamed(found, func(difference) bool { return false })
+	}
+	var all []change
+	say := checker.NewLocalizer("en")
+	for _, c := range oasdiff(before, schemes, published) {
+		all = append(all, change{c.GetLevel(), strings.TrimSpace(c.GetUncolorizedText(say))})
+	}
+	all = append(all, unnamed(found, func(d difference) bool {
+		return len(found) <= maxNamed && len(oasdiff(before, schemes, patched(base, d.steps, d.new))) > 0
+	})...)
+	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(b.level, a.level) })
+	return slices.Compact(all)
+}
+
+// oasdiff compares what before says with a contract. It has no changes to give for what
+// it cannot read: names are for the reader, and do not decide whether there is drift.
+func oasdiff(before []byte, schemes map[int]string, after *node) (changes checker.Changes) {
+	defer func() {
+		if recover() != nil {
+			changes = nil // the difference is reported by its place
+		}
+	}()
+	data, err := newEmitter(schemes).document(after)
+	if err != nil {
+		return nil
+	}
+	var specs [2]*load.SpecInfo
+	for i, text := range [][]byte{before, data} {
+		spec, err := openapi3.NewLoader().LoadFromData(text)
+		if err != nil {
+			return nil
+		}
+		specs[i] = &load.SpecInfo{Spec: spec, Url: "openapi.yml"}
+	}
+	found, sources, err := diff.GetWithOperationsSourcesMap(diff.NewConfig(diff.WithExcludeElements([]string{diff.ExcludeTitleOption})), specs[0], specs[1])
+	if err != nil || found.Empty() {
+		return nil
+	}
+	return checker.CheckBackwardCompatibilityUntilLevel(checker.NewConfig(checker.GetAllChecks()), found, sources, checker.INFO)
+}
+
+// patched is n with one child replaced, added or taken away. What is not on the way is shared.
+func patched(n *node, steps []step, value *node) *node {
+	if len(steps) == 0 {
+		return value
+	}
+	changed := *the(n)
+	changed.keys, changed.kids = slices.Clone(changed.keys), slices.Clone(changed.kids)
+	at := steps[0].index
+	if at < 0 {
+		if changed.kind == object {
+			changed.keys = append(changed.keys, steps[0].key)
+		}
+		changed.kids = append(changed.kids, value)
+		return &changed
+	}
+	if child := patched(changed.kids[at], steps[1:], value); child != nil {
+		changed.kids[at] = child
+		return &changed
+	}
+	changed.kids = slices.Delete(changed.kids, at, at+1)
+	if changed.kind == object {
+		changed.keys = slices.Delete(changed.keys, at, at+1)
+	}
+	return &changed
+}
+
+// unnamed says by place what has no name.
+func unnamed(found []difference, hasName func(difference) bool) []change {
+	var all []change
+	for _, d := range found {
+		if !hasName(d) {
+			all = append(all, byPlace(d))
+		}
+	}
+	return all
+}
+
+// narrowing are the keywords that, added to what is sent, refuse what was accepted.
+var narrowing = map[string]string{
+	"additionalProperties":  "takes no properties but those that it names, or only such",
+	"unevaluatedProperties": "takes no properties but those that it names, or only such",
+	"items":                 "takes only such items",
+	"unevaluatedItems":      "takes no items but those that it names, or only such",
+	"not":                   "refuses what it took",
+	"enum":                  "takes only these values",
+	"propertyNames":         "takes only such names of properties",
+	"contentEncoding":       "is encoded",
+	"contentSchema":         "holds only such content",
+	"then":                  "asks for more",
+	"x-whop-credentials":    "takes only such credentials",
+	"servers":               "is served elsewhere",
+}
+
+// byPlace names a change by where it is.
+func byPlace(d difference) change {
+	sent := slices.ContainsFunc(d.steps, func(s step) bool { return s.key == "requestBody" || s.key == "parameters" })
+	where := strings.TrimPrefix(d.where(), "operation.")
+	says, narrows := narrowing[d.keyword()]
+	if narrows && d.new != nil && (sent || strings.HasPrefix(d.keyword(), "x-") || d.keyword() == "servers") {
+		return change{checker.ERR, fmt.Sprintf("`%s` was %s and is %s: it %s", where, brief(d.old), brief(d.new), says)}
+	}
+	return change{checker.WARN, fmt.Sprintf("`%s` was %s and is %s", where, brief(d.old), brief(d.new))}
+}
