@@ -78,18 +78,21 @@ bench: ## what a send costs, next to by hand and to other clients: 5 minutes [BE
 		../../bin/bench -time $(BENCHTIME) -o ../../bin/bench.txt && \
 		go tool benchstat -col /client ../../bin/bench.txt
 
-# Where Whop publishes its specification; any file or URL can take its place.
-SPEC ?= https://app.stainless.com/api/spec/documented/whopsdk/openapi.documented.yml
+# One contract alone, and a file or URL in the place of where Whop publishes it. Without
+# both, every contract is compared with every address that specsync knows.
+CONTRACT ?=
+SPEC ?=
+spec_of = $(if $(CONTRACT),--contract '$(CONTRACT)') $(if $(SPEC),'$(SPEC)')
 
 # Built first: go run would turn every exit code into 1.
 bin/specsync: FORCE
 	@go -C gen/specsync build -o $(CURDIR)/$@ .
 
-spec-diff: bin/specsync ## what changed in POST /notifications: 1 drift, 2 cannot tell [SPEC=file or URL]
-	bin/specsync diff '$(SPEC)'
+spec-diff: bin/specsync ## what changed in POST /notifications: 1 drift, 2 cannot tell [CONTRACT=vendored, current or stable] [SPEC=file or URL]
+	bin/specsync diff $(spec_of)
 
-spec-update: bin/specsync ## take the change over into openapi.yml [SPEC=file or URL]
-	bin/specsync update '$(SPEC)'
+spec-update: bin/specsync ## take the change over into the contract's file [CONTRACT=vendored, current or stable] [SPEC=file or URL]
+	bin/specsync update $(spec_of)
 
-spec-address:
-	@echo '$(SPEC)'
+spec-address: bin/specsync ## the contracts, their files and where Whop publishes them
+	@bin/specsync sources

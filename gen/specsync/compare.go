@@ -11,28 +11,32 @@ type changes struct {
 	named            []change     // breaking ones first
 	places           []difference // all of them; none where nothing changed in meaning
 	unsaid, said     []string     // sentences that say what is accepted: no longer there, and new
+	skipped          []error      // sources before this one that could not be compared
+	failure          error        // why it cannot be told what changed
 }
 
 func (c *changes) none() bool { return len(c.places) == 0 }
 
-// compare reads both sides and says how source differs from the vendored file.
-func compare(ctx context.Context, from fetcher, vendored, source string) (*contract, *changes, error) {
-	base, err := read(ctx, from, vendored)
-	if err != nil {
-		return nil, nil, err
+// readVendored reads the file of a contract.
+func readVendored(ctx context.Context, from fetcher, file string) (*contract, error) {
+	base, err := read(ctx, from, file)
+	if err == nil && base.gone() {
+		err = fmt.Errorf("%s: %s is not in it, so there is nothing to compare with; restore the file from git", file, operationName)
 	}
-	if base.gone() {
-		return nil, nil, fmt.Errorf("%s: %s is not in it, so there is nothing to compare with; restore the file from git", vendored, operationName)
-	}
+	return base, err
+}
+
+// compare says how what source publishes differs from the vendored contract.
+func compare(ctx context.Context, from fetcher, base *contract, source string) (*contract, *changes, error) {
 	published, err := read(ctx, from, source)
 	if err != nil {
 		return nil, nil, err
 	}
 	found, err := changesBetween(base, published)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: compared with %s, %w", source, vendored, err)
+		return nil, nil, fmt.Errorf("%s: %w", source, err)
 	}
-	found.vendored, found.source = vendored, source
+	found.source = source
 	return published, found, nil
 }
 

@@ -76,7 +76,8 @@ func (c *comparison) walk(steps []step, old, new *node) {
 	case old.kind != new.kind:
 		c.report(steps, old, new, new.tail)
 	case old.kind == scalar:
-		c.report(steps, old, new, new.tail && (new.value == "null" || strings.HasPrefix(bare(old), bare(new))))
+		part := new.value == "null" || strings.HasPrefix(bare(old), bare(new))
+		c.report(steps, old, new, new.tail && part || c.levelCut(steps))
 	case old.kind == object:
 		c.objects(steps, old, new)
 	default:
@@ -179,8 +180,14 @@ func (c *comparison) levelCut(steps []step) bool {
 	if !slices.Contains([]string{"servers", "security", "parameters"}, key) {
 		return false
 	}
+	says := func(l level) bool { return slices.Contains(l.keys, key) }
+	saidAbove := slices.ContainsFunc(c.published.levels[:], says)
 	for i, at := range c.published.levels {
-		if at.tail && !slices.Contains(at.keys, key) && mayFollow(key, at.keys, c.base.levels[i].keys) {
+		if says(at) {
+			return false
+		}
+		before := c.base.levels[i]
+		if at.tail && mayFollow(key, at.keys, before.keys) && (says(before) || !saidAbove) {
 			return true
 		}
 	}

@@ -106,7 +106,7 @@ func command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return opts.each(cmd, args, func(_ watched, _ *contract, found *changes) error {
+			return opts.each(cmd, args, report, func(_ watched, _ *contract, found *changes) error {
 				report(cmd.OutOrStdout(), found)
 				if found.none() {
 					return nil
@@ -122,7 +122,7 @@ func command() *cobra.Command {
 		Short: "Rewrite a contract's file where what is published changed in meaning",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return opts.each(cmd, args, func(w watched, published *contract, found *changes) error {
+			return opts.each(cmd, args, asText, func(w watched, published *contract, found *changes) error {
 				asText(cmd.OutOrStdout(), found)
 				if found.none() {
 					return nil
@@ -139,7 +139,19 @@ func command() *cobra.Command {
 			})
 		},
 	}
-	root.AddCommand(diff, update)
+	sources := &cobra.Command{
+		Use:   "sources",
+		Short: "List the contracts, their files and where Whop publishes them",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			for _, w := range contracts {
+				for _, source := range w.sources {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%s\n", w.name, w.file, source)
+				}
+			}
+		},
+	}
+	root.AddCommand(diff, update, sources)
 	return root
 }
 
@@ -173,7 +185,7 @@ func (o options) chosen(args []string) ([]watched, error) {
 
 // each compares the contracts one after another and gives each comparison to do. One that
 // cannot be made is named, and does not keep the others from being made.
-func (o options) each(cmd *cobra.Command, args []string, do func(watched, *contract, *changes) error) error {
+func (o options) each(cmd *cobra.Command, args []string, report func(io.Writer, *changes), do func(watched, *contract, *changes) error) error {
 	all, err := o.chosen(args)
 	if err != nil {
 		return err
@@ -191,7 +203,7 @@ func (o options) each(cmd *cobra.Command, args []string, do func(watched, *contr
 			return err
 		case err != nil:
 			failed = true
-			fmt.Fprintf(cmd.OutOrStdout(), "Cannot tell what changed in the %s contract, %s.\n", w.name, w.file)
+			report(cmd.OutOrStdout(), &changes{vendored: w.file, failure: err})
 			fmt.Fprintf(cmd.ErrOrStderr(), "specsync: the %s contract: %s\n", w.name, printable(err.Error()))
 		}
 	}
@@ -206,16 +218,18 @@ func (o options) each(cmd *cobra.Command, args []string, do func(watched, *contr
 
 // first compares w with the first of its sources that can be compared.
 func (o options) first(cmd *cobra.Command, w watched, do func(watched, *contract, *changes) error) error {
+	base, err := readVendored(cmd.Context(), o.from, w.file)
+	if err != nil {
+		return err
+	}
 	var failures []error
 	for _, source := range w.sources {
-		published, found, err := compare(cmd.Context(), o.from, w.file, source)
+		published, found, err := compare(cmd.Context(), o.from, base, source)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		for _, failure := range failures {
-			fmt.Fprintf(cmd.OutOrStdout(), "In place of one that cannot be read: %s\n\n", printable(failure.Error()))
-		}
+		found.vendored, found.skipped = w.file, failures
 		return do(w, published, found)
 	}
 	return oneLine(errors.Join(failures...))

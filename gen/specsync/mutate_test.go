@@ -29,12 +29,13 @@ func TestEveryChangeOfMeaningIsDrift(t *testing.T) {
 			if err != nil {
 				return // "cannot tell" is loud too
 			}
-			found, err := changesBetween(original, changed)
-			if err != nil {
-				return // the last line of a text cannot be told from a part of it
+			found, err := differencesBetween(original, changed)
+			require.NoError(t, err)
+			if checkDrift(changed, found) != nil {
+				return // a text without its last line may have been cut short
 			}
 			judged++
-			assert.Equal(t, onlyWords(where), found.none(), "%s: %s", source, strings.Join(where, "."))
+			assert.Equal(t, onlyWords(where), len(found) == 0, "%s: %s", source, strings.Join(where, "."))
 		})
 		assert.Greater(t, judged, 100, source)
 	}

@@ -35,6 +35,9 @@ func name(base, published *node, found []difference) []change {
 		all = append(all, change{c.GetLevel(), strings.TrimSpace(c.GetUncolorizedText(say))})
 	}
 	all = append(all, unnamed(found, func(d difference) bool {
+		if len(found) == 1 {
+			return len(all) > 0
+		}
 		return len(found) <= maxNamed && len(oasdiff(before, schemes, patched(base, d.steps, d.new))) > 0
 	})...)
 	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(b.level, a.level) })
@@ -105,29 +108,32 @@ func unnamed(found []difference, hasName func(difference) bool) []change {
 	return all
 }
 
-// narrowing are the keywords that, added to what is sent, refuse what was accepted.
+// narrowing are the keywords that, where they are added to what is sent, refuse what was
+// accepted, and for which oasdiff has no name.
 var narrowing = map[string]string{
-	"additionalProperties":  "takes no properties but those that it names, or only such",
-	"unevaluatedProperties": "takes no properties but those that it names, or only such",
-	"items":                 "takes only such items",
-	"unevaluatedItems":      "takes no items but those that it names, or only such",
-	"not":                   "refuses what it took",
-	"enum":                  "takes only these values",
-	"propertyNames":         "takes only such names of properties",
-	"contentEncoding":       "is encoded",
-	"contentSchema":         "holds only such content",
-	"then":                  "asks for more",
-	"x-whop-credentials":    "takes only such credentials",
-	"servers":               "is served elsewhere",
+	"additionalProperties":  "properties that it does not name are no longer free",
+	"unevaluatedProperties": "properties that it does not name are no longer free",
+	"unevaluatedItems":      "items that it does not name are no longer free",
+	"prefixItems":           "its first items are no longer free",
+	"not":                   "it refuses what it accepted",
+	"enum":                  "it accepts these values alone",
+	"contentSchema":         "its content is no longer free",
+	"x-whop-credentials":    "it accepts such credentials alone",
 }
 
 // byPlace names a change by where it is.
 func byPlace(d difference) change {
-	sent := slices.ContainsFunc(d.steps, func(s step) bool { return s.key == "requestBody" || s.key == "parameters" })
 	where := strings.TrimPrefix(d.where(), "operation.")
+	text := fmt.Sprintf("`%s` was %s and is %s", where, brief(d.old), brief(d.new))
+	sent := slices.ContainsFunc(d.steps, func(s step) bool {
+		return s.key == "requestBody" || s.key == "parameters" || strings.HasPrefix(s.key, "x-whop-")
+	})
 	says, narrows := narrowing[d.keyword()]
-	if narrows && d.new != nil && (sent || strings.HasPrefix(d.keyword(), "x-") || d.keyword() == "servers") {
-		return change{checker.ERR, fmt.Sprintf("`%s` was %s and is %s: it %s", where, brief(d.old), brief(d.new), says)}
+	if !sent || !narrows || d.new == nil {
+		return change{checker.WARN, text}
 	}
-	return change{checker.WARN, fmt.Sprintf("`%s` was %s and is %s", where, brief(d.old), brief(d.new))}
+	if d.new.is("false") && strings.HasSuffix(d.keyword(), "Properties") {
+		says = "it no longer accepts properties that it does not name"
+	}
+	return change{checker.ERR, text + ": " + says}
 }

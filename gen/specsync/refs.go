@@ -130,7 +130,7 @@ func (r *references) dangling() string {
 		}
 	}
 	for key, value := range pairs(r.root) {
-		if key != "tags" && key != "info" {
+		if key != "tags" && key != "info" && !strings.HasPrefix(key, "x-") {
 			walk(value)
 		}
 	}

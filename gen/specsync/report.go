@@ -31,6 +31,10 @@ func reporter(format string) (func(io.Writer, *changes), error) {
 }
 
 func asText(w io.Writer, c *changes) {
+	if c.failure != nil {
+		fmt.Fprintf(w, "%s: cannot tell what changed against %s; standard error says why\n", operationName, c.vendored)
+		return
+	}
 	if c.none() {
 		fmt.Fprintf(w, "%s: nothing changed in meaning (%s against %s)\n", operationName, printable(c.source), c.vendored)
 	} else {
@@ -47,6 +51,11 @@ func asText(w io.Writer, c *changes) {
 // asMarkdown puts what comes from outside into fences, so that it is read as text alone: no
 // link, no mention of a person.
 func asMarkdown(w io.Writer, c *changes) {
+	if c.failure != nil {
+		fmt.Fprintf(w, "## Cannot tell what changed: `%s`\n", c.vendored)
+		fenced(w, "", []string{printable(c.failure.Error())})
+		return
+	}
 	if c.none() {
 		fmt.Fprintf(w, "## Nothing changed in meaning: `%s`\n", c.vendored)
 	} else {
@@ -91,7 +100,7 @@ func (c *changes) sections(yield func(title string, lines []string) bool) {
 			return
 		}
 	}
-	var places, words []string
+	var places, words, skipped []string
 	for _, d := range c.places {
 		places = append(places, printable(fmt.Sprintf("%s: was %s, is %s", d.where(), brief(d.old), brief(d.new))))
 	}
@@ -104,8 +113,14 @@ func (c *changes) sections(yield func(title string, lines []string) bool) {
 	for _, sentence := range c.said {
 		words = append(words, "now said: "+printable(sentence))
 	}
-	if words != nil {
-		yield("Words that changed, of those that say what is accepted", words)
+	if words != nil && !yield("Words that changed, of those that say what is accepted", words) {
+		return
+	}
+	for _, failure := range c.skipped {
+		skipped = append(skipped, printable(failure.Error()))
+	}
+	if skipped != nil {
+		yield("Read in the place of", skipped)
 	}
 }
 

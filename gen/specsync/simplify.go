@@ -7,8 +7,10 @@ import "slices"
 func simplify(schemas []*node) {
 	s := simplifier{defaults: shapes["schema"].defaults}
 	for _, n := range schemas {
-		if n.has("unevaluatedProperties", "unevaluatedItems") {
-			s.unevaluated = true
+		for _, key := range []string{"unevaluatedProperties", "unevaluatedItems"} {
+			if value := n.get(key); value != nil && (value.kind != object || !value.empty()) {
+				s.unevaluated = true
+			}
 		}
 	}
 	for range 8 { // each round undoes one more level of wrapping
