@@ -79,6 +79,9 @@ func contractOf(doc *document) (*contract, error) {
 // pathItem is what the document says of our path, where it refers to it too.
 func pathItem(refs *references) (*yaml.Node, error) {
 	item := get(refs.root, "paths", operationPath)
+	if item != nil && item.Kind != yaml.MappingNode {
+		return nil, errors.New("nothing is said of its path")
+	}
 	for range maxDepth {
 		ref := text(item, "$ref")
 		if ref == "" || has(item, operationMethod) {

@@ -22,6 +22,7 @@ var (
 	openAPI3Minor = regexp.MustCompile(`^3\.\d+`)
 	yamlDirective = regexp.MustCompile(`\A(?:[ \t]*(?:#[^\n]*)?\n)*%YAML[^\n]*\n`)
 	byteOrderMark = []byte("\ufeff")
+	breakingLines = regexp.MustCompile("[\u2028\u2029\u0085]")
 )
 
 // parse reads one OpenAPI 3 document, YAML or JSON.
@@ -65,6 +66,9 @@ func parseYAML(data []byte) (*document, error) {
 	plain, restore := withoutSeparators(data)
 	var top yaml.Node
 	if err := yaml.Load(plain, &top); err != nil {
+		if !bytes.Equal(plain, data) { // then they are meant as what YAML 1.1 took them for
+			return parseYAML(breakingLines.ReplaceAll(data, []byte("\n")))
+		}
 		return nil, oneLine(err)
 	}
 	// Decoding finds what the tree hides: keys given twice, aliases that hold

@@ -83,6 +83,7 @@ var rewritings = []rewriting{
 	{"free properties spelled out", bodyBranch, strings.Replace(bodyBranch, "properties:", "additionalProperties: true\n                  properties:", 1)},
 	{"free properties as a schema", bodyBranch, strings.Replace(bodyBranch, "properties:", "additionalProperties: {}\n                  properties:", 1)},
 	{"free properties spelled out twice", bodyBranch, strings.Replace(bodyBranch, "properties:", "unevaluatedProperties: true\n                  properties:", 1)},
+	title("types as alternatives", "anyOf:\n  - type: string\n  - type: string"),
 	{"required by allOf", "                  required:\n                    - content\n                    - title\n                    - company_id\n", "                  allOf:\n                    - required: [company_id, title]\n                    - required: [content, title]\n"},
 }
 

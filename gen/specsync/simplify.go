@@ -1,6 +1,9 @@
 package main
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // simplify writes in one way what JSON Schema lets one write in several, until nothing
 // changes any more. It changes schemas where they are, so that what refers to them follows.
@@ -35,6 +38,7 @@ type simplifier struct {
 func (s *simplifier) schema(n *node) {
 	s.constant(n)
 	s.types(n)
+	s.values(n)
 	if not := n.get("not"); not != nil && len(n.keys) == 1 && not.kind == object && not.empty() {
 		*n = node{value: "false", tail: n.tail}
 		return
@@ -75,11 +79,6 @@ func (s *simplifier) constant(n *node) {
 
 // types writes null as a type, which it is not in OpenAPI 3.0, and leaves out what another type holds.
 func (s *simplifier) types(n *node) {
-	if values := n.get("enum"); values != nil && len(values.kids) == 1 && values.holds("null") && (len(n.keys) == 1 || n.has("type") && n.get("type").holds(`"null"`)) {
-		n.drop("enum")
-		n.put("type", &node{kind: set, kids: []*node{stringNode("null")}, tail: values.tail})
-		s.changed = true
-	}
 	types := n.get("type")
 	if types == nil || types.kind != set {
 		return
@@ -102,6 +101,53 @@ func (s *simplifier) types(n *node) {
 	}
 }
 
+// values says of which types the allowed values are, whether the source does or not, and
+// leaves out what says no more: null is the only value of its type.
+func (s *simplifier) values(n *node) {
+	values := n.get("enum")
+	if values == nil || values.kind != set || len(values.kids) == 0 {
+		return
+	}
+	of := &node{kind: set, tail: values.tail}
+	for _, kid := range values.kids {
+		of = withType(of, typeOf(the(kid)))
+	}
+	if types := n.get("type"); types != nil {
+		if types.kind != set || slices.ContainsFunc(of.values(), func(t string) bool {
+			return !types.holds(t) && !(t == `"integer"` && types.holds(`"number"`))
+		}) {
+			return
+		}
+		of.tail = of.tail || types.tail
+	}
+	n.put("type", of)
+	s.types(n)
+	if len(of.kids) == 1 && of.holds(`"null"`) {
+		n.drop("enum")
+		s.changed = true
+	}
+}
+
+// typeOf is the type of a value.
+func typeOf(n *node) string {
+	switch {
+	case n.kind == object:
+		return `"object"`
+	case n.kind != scalar:
+		return `"array"`
+	case n.value == "null":
+		return `"null"`
+	case n.value == "true" || n.value == "false":
+		return `"boolean"`
+	case strings.HasPrefix(n.value, `"`):
+		return `"string"`
+	case strings.Contains(n.value, "."):
+		return `"number"`
+	default:
+		return `"integer"`
+	}
+}
+
 func withType(types *node, value string) *node {
 	if types.holds(value) {
 		return types
@@ -109,50 +155,29 @@ func withType(types *node, value string) *node {
 	return &node{kind: set, kids: append(slices.Clone(types.kids), &node{value: value}), tail: types.tail}
 }
 
-// alternatives joins those that differ by their type alone, and null with the only other.
+// alternatives joins those that are types alone, those that are values alone, and null with
+// the only other.
 func (s *simplifier) alternatives(n *node, keyword string) {
 	of := n.get(keyword)
 	if of == nil || of.kind == scalar || of.kind == object {
 		return
 	}
-	var kept []*node
-	var plain *node // the alternatives that are a type and no more
-	for _, kid := range of.kids {
-		kid := the(kid)
-		switch {
-		case !onlyType(kid):
-			kept = append(kept, kid)
-		case plain == nil:
-			plain = kid
-			kept = append(kept, kid)
-		case keyword == "oneOf" && overlap(plain.get("type"), kid.get("type")):
-			kept = append(kept, kid)
-		default:
-			joined := plain.get("type")
-			for _, value := range kid.get("type").values() {
-				joined = withType(joined, value)
-			}
-			joined.tail = joined.tail || of.tail
-			at := slices.Index(kept, plain)
-			plain = &node{kind: object, keys: []string{"type"}, kids: []*node{joined}, tail: plain.tail || kid.tail}
-			kept[at] = plain
-			s.changed = true
-		}
+	kept := of.kids
+	for _, alone := range []string{"type", "enum"} {
+		kept = join(kept, alone, keyword == "oneOf")
 	}
-	if len(kept) == 2 && plain != nil && plain.get("type") != nil && len(plain.get("type").kids) == 1 && plain.get("type").holds(`"null"`) {
-		other := kept[0]
-		if other == plain {
-			other = kept[1]
-		}
+	if other := besideNull(kept); other != nil {
 		if both := orNull(other, keyword); both != nil {
-			both.tail = both.tail || of.tail
 			kept = []*node{both}
-			s.changed = true
 		}
 	}
 	if len(kept) != len(of.kids) {
+		for _, kid := range kept {
+			kid.tail = kid.tail || of.tail
+		}
 		of = &node{kind: of.kind, kids: kept, tail: of.tail}
 		n.put(keyword, of)
+		s.changed = true
 	}
 	if len(of.kids) == 1 { // one alternative is a condition like any other
 		n.drop(keyword)
@@ -166,11 +191,59 @@ func (s *simplifier) alternatives(n *node, keyword string) {
 	}
 }
 
-func onlyType(n *node) bool { return n.kind == object && len(n.keys) == 1 && n.keys[0] == "type" }
+// join makes one of the alternatives that are said by their type alone, or by their
+// values. Of oneOf only those that no value fits twice.
+func join(alternatives []*node, alone string, onlyOne bool) []*node {
+	var kept []*node
+	at := -1
+	for _, kid := range alternatives {
+		kid := the(kid)
+		says := kid.kind == object && kid.get(alone) != nil && kid.get(alone).kind == set &&
+			(len(kid.keys) == 1 || alone == "enum" && len(kid.keys) == 2 && kid.has("type"))
+		switch {
+		case !says:
+			kept = append(kept, kid)
+		case at < 0:
+			at = len(kept)
+			kept = append(kept, kid)
+		case onlyOne && overlap(kept[at].get(alone), kid.get(alone)):
+			kept = append(kept, kid)
+		default:
+			joined := &node{kind: object, tail: kept[at].tail || kid.tail}
+			for _, key := range kid.keys {
+				joined.put(key, union(kept[at].get(key), kid.get(key)))
+			}
+			kept[at] = joined
+		}
+	}
+	return kept
+}
+
+// union holds what either does; nil, which allows all, is no part of one.
+func union(a, b *node) *node {
+	if a == nil || b == nil {
+		return &node{kind: set}
+	}
+	return &node{kind: set, kids: slices.Concat(a.kids, b.kids), tail: a.tail || b.tail}
+}
 
 func overlap(a, b *node) bool {
 	numeric := func(n *node) bool { return n.holds(`"number"`) || n.holds(`"integer"`) }
-	return numeric(a) && numeric(b) || slices.ContainsFunc(a.values(), b.holds)
+	structured := func(kid *node) bool { return the(kid).kind != scalar }
+	return numeric(a) && numeric(b) || slices.ContainsFunc(a.values(), b.holds) || slices.ContainsFunc(slices.Concat(a.kids, b.kids), structured)
+}
+
+// besideNull is the only alternative to null.
+func besideNull(alternatives []*node) *node {
+	if len(alternatives) != 2 {
+		return nil
+	}
+	for i, kid := range alternatives {
+		if types := the(kid).get("type"); types != nil && len(the(kid).keys) == 1 && len(types.kids) == 1 && types.holds(`"null"`) {
+			return the(alternatives[1-i])
+		}
+	}
+	return nil
 }
 
 // concerning are the keywords that judge null too.
