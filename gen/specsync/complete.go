@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -48,6 +49,21 @@ func checkRest(doc *document, refs *references) error {
 	if name := refs.dangling(); name != "" {
 		return fmt.Errorf("it refers to %s and does not hold it, so it is not whole; try again", name)
 	}
+	for n := range doc.tail {
+		if isNull(n) {
+			return errors.New("it ends at a key without a value, so it is not whole; try again")
+		}
+	}
+	if unused, all := unusedComponents(doc.root); doc.tail[get(doc.root, "paths")] && unused > max(2, all/4) {
+		return fmt.Errorf("its paths are the last thing in it and use %d of its %d components, so more of them may have followed; try again, or give it as JSON", all-unused, all)
+	}
+	for path, item := range pairs(get(doc.root, "paths")) {
+		for method, op := range pairs(item) {
+			if doc.tail[op] && slices.Contains(methods, method) && !has(op, "responses") {
+				return fmt.Errorf("it ends in %s, before its responses, so it is not whole; try again", path)
+			}
+		}
+	}
 	return nil
 }
 
@@ -59,4 +75,38 @@ func checkDrift(published *contract, found []difference) error {
 		}
 	}
 	return checkRest(published.doc, referencesOf(published.doc.root))
+}
+
+// unusedComponents counts the components that no path uses, and all of them. Publishers
+// keep a few; where the paths were cut short there are many.
+func unusedComponents(root *yaml.Node) (unused, all int) {
+	used := map[component]bool{}
+	seen := map[*yaml.Node]bool{}
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		if n == nil || seen[n] {
+			return
+		}
+		seen[n] = true
+		if c, ok := referred(n.Value); ok && n.Kind == yaml.ScalarNode {
+			used[c] = true
+			walk(get(root, "components", c.kind, c.name))
+		}
+		for _, child := range n.Content {
+			walk(child)
+		}
+	}
+	walk(get(root, "paths"))
+	walk(get(root, "webhooks"))
+	for kind, of := range pairs(get(root, "components")) {
+		if kind == "securitySchemes" { // used by name
+			continue
+		}
+		for name := range pairs(of) {
+			if all++; !used[component{kind, name}] {
+				unused++
+			}
+		}
+	}
+	return unused, all
 }
