@@ -23,16 +23,17 @@ func TestDeadLettersPrintNothingRaw(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`{"company_id":"biz_1","title":"`+evil+`","content":"\u001b[2J"}`), 0o600))
 	f := execute(t, environment(server), "batch", file, "--output", "json", "--verbose")
 	require.Equal(t, 1, f.code, f.stderr)
-	said := f.stdout + f.stderr
+	var said strings.Builder
+	said.WriteString(f.stdout + f.stderr)
 	for _, args := range []string{"dead list", "dead list -o json", "dead show 1", "dead show 1 -o json"} {
 		f := execute(t, nil, append(strings.Fields(args), "--state", file+".state")...)
 		require.Zero(t, f.code, f.stderr)
 		require.Contains(t, f.stdout, "evil")
-		said += f.stdout + f.stderr
+		said.WriteString(f.stdout + f.stderr)
 	}
-	for _, r := range said {
+	for _, r := range said.String() {
 		if r != '\n' {
-			require.False(t, unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028', "%q in %q", r, said)
+			require.False(t, unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028', "%q in %q", r, said.String())
 		}
 	}
 	letter := parseAs[deadResult](t, execute(t, nil, "dead", "show", "1", "-o", "json", "--state", file+".state").stdout)

@@ -61,8 +61,11 @@ func (s queueStatus) attrs() []any {
 
 // rows are its fields for a person, who looks at a time.
 func (s queueStatus) rows(now time.Time) []row {
-	last := "none yet"
-	if !s.LastSuccess.IsZero() {
+	last := ""
+	switch {
+	case s.LastSuccess.IsZero() && s.Sent == 0:
+		last = "none yet"
+	case !s.LastSuccess.IsZero():
 		last = fmt.Sprintf("%s (%v ago)", s.LastSuccess.Local().Format(shownTime), max(now.Sub(s.LastSuccess), 0).Round(time.Second))
 	}
 	return []row{
