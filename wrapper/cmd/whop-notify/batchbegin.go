@@ -30,6 +30,7 @@ type batch struct {
 	waiting     bool // for room on the disk
 	alreadyDone bool // nothing was left to do when it began
 	interrupted bool
+	counted     bool         // by the dead letters too
 	letters     []deadResult // at the end
 	sums        summary      // at the end
 }

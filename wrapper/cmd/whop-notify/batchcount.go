@@ -3,45 +3,56 @@ package main
 import (
 	"context"
 	"time"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
 // count finds out what became of every line. Those are lost that may have been attempted,
 // and of which the store knows nothing.
 func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
-	done := ctx.Err() == nil
 	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	s.sums = summary{Notifications: s.state.Notifications, Everybody: s.state.Everybody, Done: done}
+	dead := map[int]whop.Outcome{}
 	s.letters = nil
-	dead := map[int]bool{}
 	for letter, err := range s.queue.Dead(counting) {
 		if err != nil {
 			return nil, &storeError{err}
 		}
 		line := lineOf(letter.Position)
-		if f := s.ledger.of(line); dead[line] || f == fateSent {
+		if _, again := dead[line]; again || line < 1 || line > s.state.Lines || s.ledger.of(line) == fateSent {
 			continue
 		}
-		dead[line] = true
-		s.sums.count(letter.Outcome)
+		dead[line] = letter.Outcome
 		if s.flags.output == jsonFormat {
 			s.letters = append(s.letters, deadLine(letter))
 		}
 	}
+	lost = s.tally(dead, ctx.Err() == nil)
+	s.counted = true
+	return lost, nil
+}
+
+// tally adds up the fates of all lines. Where it is done, a line of which neither ledger nor
+// dead letters say more than that it was queued, is lost.
+func (b *batch) tally(dead map[int]whop.Outcome, done bool) (lost map[int]bool) {
+	b.sums = summary{Notifications: b.state.Notifications, Everybody: b.state.Everybody, Done: done}
 	lost = map[int]bool{}
-	for line := 1; line <= s.state.Lines; line++ {
-		switch f := s.ledger.of(line); {
+	for line := 1; line <= b.state.Lines; line++ {
+		f := b.ledger.of(line)
+		outcome, isDead := dead[line]
+		switch {
 		case f == fateSent:
-			s.sums.Queued++
-		case dead[line]:
+			b.sums.Queued++
+		case isDead:
+			b.sums.count(outcome)
 		case f == fateQueued && done:
 			lost[line] = true
-			s.sums.Lost++
-			s.sums.Unknown++
+			b.sums.Lost++
+			b.sums.Unknown++
 		default:
-			s.sums.drop(f)
+			b.sums.drop(f)
 		}
 	}
-	s.sums.ToGo = s.sums.Notifications - s.sums.Queued - s.sums.failed()
-	return lost, nil
+	b.sums.ToGo = b.sums.Notifications - b.sums.Queued - b.sums.failed()
+	return lost
 }

@@ -26,7 +26,13 @@ func (b *batch) send(ctx context.Context) error {
 	}
 	show := newProgress(b.stderr, b.state.Notifications, b.ledger.sentCount())
 	defer show.close()
+	defer func() {
+		if b.interrupted && !b.counted { // the store does not say what is dead
+			b.tally(nil, false)
+		}
+	}()
 	for failures, sent := 0, 0; ; {
+		b.counted = false
 		err := b.session(ctx, show)
 		if b.interrupted = ctx.Err() != nil; err == nil || b.interrupted {
 			return nil
