@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
@@ -111,12 +113,12 @@ func (w *wire) mend() {
 // sent twice for it.
 func TestAWorkerThatIsCutOffGoesOn(t *testing.T) {
 	t.Parallel()
-	whop := whoptest.NewServer(t)
+	stub := whoptest.NewServer(t)
 	nats := listening(t, nil)
 	far := newWire(t, nats)
 	near := open(t, connect(t, nats.ClientURL()))
 	q := open(t, connect(t, far.url))
-	work(t, q, newClient(t, whop), 4)
+	work(t, q, newClient(t, stub), 4)
 	n := 0
 	enqueueFor := func(d time.Duration) {
 		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
@@ -130,13 +132,13 @@ func TestAWorkerThatIsCutOffGoesOn(t *testing.T) {
 	far.mend()
 	start := time.Now()
 	require.True(t, waitFor(func() bool {
-		requests := whop.Requests()
+		requests := stub.Requests()
 		return requests[len(requests)-1].Time.After(start)
 	}))
 	require.Less(t, time.Since(start), 10*time.Second)
 	t.Logf("it goes on after %.1f s", time.Since(start).Seconds())
 	eventually(t, near, queue.Stats{Sent: n})
-	require.Len(t, whop.Queued(), n)
+	require.Len(t, stub.Queued(), n)
 }
 
 // While NATS does not answer, an attempt ends all the same, an enqueuer is told, and Work
@@ -167,4 +169,59 @@ func TestNothingWaitsForNATSWithoutEnd(t *testing.T) {
 	start := time.Now()
 	require.NoError(t, stop())
 	require.Less(t, time.Since(start), drain+2*time.Second)
+}
+
+// While NATS is away, an enqueuer tries until its deadline, all of a window together, and
+// what went through the moment before is known by its key.
+func TestEnqueueingWhileNATSIsAway(t *testing.T) {
+	t.Parallel()
+	nats := listening(t, nil)
+	far := newWire(t, nats)
+	near, q := open(t, connect(t, nats.ClientURL())), open(t, connect(t, far.url))
+	enqueueAll := func(patience time.Duration) (failed int) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		for _, err := range q.EnqueueAll(ctx, func(yield func(whop.Notification) bool) {
+			for i := range 200 {
+				if !yield(numbered(i)) {
+					return
+				}
+			}
+		}) {
+			if err != nil {
+				require.NotErrorIs(t, err, queue.ErrNotEnqueued, "they may have gone through")
+				failed++
+			}
+		}
+		return failed
+	}
+	far.cut()
+	start := time.Now()
+	require.Equal(t, 200, enqueueAll(3*time.Second))
+	require.Less(t, time.Since(start), 10*time.Second)
+	time.AfterFunc(4*time.Second, far.mend)
+	require.Zero(t, enqueueAll(time.Minute))
+	eventually(t, near, queue.Stats{Waiting: 200})
+}
+
+// What the server refuses is certainly not in the queue.
+func TestARefusalOfTheServerIsCertain(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	js := streams(t, q)
+	line, err := js.Stream(t.Context(), q.Name())
+	require.NoError(t, err)
+	config := line.CachedInfo().Config
+	config.MaxMsgs = 1
+	_, err = js.UpdateStream(t.Context(), config)
+	require.NoError(t, err)
+	enqueue(t, q, numbered(0))
+	_, err = q.Enqueue(t.Context(), numbered(1))
+	require.ErrorIs(t, err, queue.ErrNotEnqueued)
+	_, err = q.EnqueueAt(t.Context(), numbered(2), 1)
+	require.ErrorIs(t, err, queue.ErrNotEnqueued)
+	for _, err := range q.EnqueueAll(t.Context(), func(yield func(whop.Notification) bool) { yield(numbered(3)) }) {
+		require.ErrorIs(t, err, queue.ErrNotEnqueued)
+	}
+	require.Equal(t, queue.Stats{Waiting: 1}, counts(t, q))
 }

@@ -90,8 +90,8 @@ const enqueueWindow = 1000
 
 // EnqueueAll enqueues every notification of ns, and yields in their order what [Queue.Enqueue]
 // would have returned. It is faster, since it waits for the server once for up to 1,000 of
-// them; it pulls as many before it yields the first. After an error it goes on with the
-// next. When the caller stops ranging, what was pulled may be in the queue.
+// them, and tries that long again for all of them together; it pulls as many before it yields the
+// first. After an error it goes on with the next. When the caller stops ranging, what was pulled may be in the queue.
 func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
 		type enqueueing struct {
@@ -101,11 +101,13 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 		}
 		window := make([]enqueueing, 0, enqueueWindow)
 		finish := func() bool {
+			bounded, cancel := enqueueContext(ctx)
+			defer cancel()
 			for i := range window {
 				e := &window[i]
 				ticket := Ticket{IdempotencyKey: e.item.key}
 				if e.err == nil {
-					ticket, e.err = q.finish(ctx, &e.item, e.future)
+					ticket, e.err = q.finish(bounded, &e.item, e.future)
 				}
 				if !yield(ticket, e.err) {
 					return false
