@@ -282,7 +282,7 @@ func TestWorkersShareTheLoad(t *testing.T) {
 		work(t, q, newClient(t, server, whop.WithUserAgent(fmt.Sprintf("worker-%d", i))), 4)
 	}
 	eventually(t, q, queue.Stats{Sent: n})
-	require.Len(t, server.Requests(), n)
+	require.Len(t, server.Queued(), n)
 	agents := map[string]int{}
 	for _, r := range server.Requests() {
 		agents[r.Header.Get("User-Agent")]++

@@ -139,6 +139,7 @@ func (q *Queue) newItem(n whop.Notification) (it item, err error) {
 	if it.key == "" {
 		it.key, it.generated = uuid.NewString(), true
 	}
+	it.ticket = uuid.NewString()
 	if most := q.nc.MaxPayload() - headroom; q.nc.IsConnected() && int64(len(it.body)) > most {
 		err = fmt.Errorf("queue: %w: it has %d bytes, and with this NATS server (max_payload) up to %d can be enqueued: %w", ErrNotEnqueued, len(it.body), most, nats.ErrMaxPayload)
 	}
@@ -170,12 +171,13 @@ func (q *Queue) finish(ctx context.Context, it *item, future jetstream.PubAckFut
 	if !ack.Duplicate {
 		return ticket, nil
 	}
-	ticket.Duplicate = true
 	found, err := q.become(ctx, ack.Sequence)
 	if err != nil {
+		ticket.Duplicate = true
 		return ticket, fmt.Errorf("queue: looking for the notification under the key %q: %w", it.key, err)
 	}
 	ticket.State = found.State
+	ticket.Duplicate = found.ticket != it.ticket // else an answer to this call was lost
 	if found.body != nil && !bytes.Equal(found.body, it.body) {
 		err = fmt.Errorf("queue: the key %q came with another notification within the last 24 hours: %w: %w", it.key, ErrNotEnqueued, whop.ErrIdempotencyMismatch)
 	}

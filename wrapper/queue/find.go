@@ -31,8 +31,9 @@ type Found struct {
 	DeadLetter uint64       // its ID, if it is dead
 	EnqueuedAt time.Time
 
-	id   uint64
-	body []byte // nil if it is not there any more
+	id     uint64
+	body   []byte // nil if it is not there any more
+	ticket string
 	// doubt: an attempt may have queued it.
 	doubt bool
 	at    uint64 // where it waits for a time; 0: it does not
@@ -84,7 +85,7 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	}
 	first, err := q.get(ctx, q.line, id, "")
 	if err == nil {
-		f.body, f.EnqueuedAt = first.Data, first.Time
+		f.body, f.ticket, f.EnqueuedAt = first.Data, first.Header.Get(ticketHeader), first.Time
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return f, err
 	}

@@ -20,7 +20,8 @@ const (
 	spentHeader        = "Whop-Key-Spent"       // a replayed refusal has shown that the key leads nowhere
 	positionHeader     = "Whop-Position"        // of EnqueueAt
 	notBeforeHeader    = "Whop-Not-Before"
-	idHeader           = "Whop-Id" // its number in the line
+	ticketHeader       = "Whop-Ticket" // of the call that enqueued it
+	idHeader           = "Whop-Id"     // its number in the line
 	deliveriesHeader   = "Whop-Deliveries"
 	enqueuedHeader     = "Whop-Enqueued"
 	firstAttemptHeader = "Whop-First-Attempt"
@@ -45,6 +46,7 @@ type item struct {
 	spent        bool
 	position     uint64    // 0: none
 	notBefore    time.Time // zero: at once
+	ticket       string    // of the call that enqueues it; not kept after that
 
 	id         uint64 // its number in the line; 0: not stored yet
 	deliveries int    // that have ended, each with a message of its own after it
@@ -69,6 +71,7 @@ func (it *item) message(subject, id string) *nats.Msg {
 	if id != it.key {
 		set(keyHeader, it.key)
 	}
+	set(ticketHeader, it.ticket)
 	set(generatedHeader, formatTrue(it.generated))
 	set(spentHeader, formatTrue(it.spent))
 	set(positionHeader, formatNumber(it.position))
