@@ -71,7 +71,7 @@ func TestARedeliveryAfter23HoursIsADeadLetter(t *testing.T) {
 func TestWhatWaitedLongAndIsNotInDoubtIsSent(t *testing.T) {
 	t.Parallel()
 	server, c, q := agedQueue(t, t.TempDir())
-	server.Script(whoptest.RateLimited(time.Second))
+	server.Script(whoptest.RateLimited(10 * time.Second)) // so that it does not begin again before the end
 	enqueue(t, q, numbered(1))
 	stop := work(t, q, newClient(t, server, once), 1)
 	eventually(t, q, queue.Stats{Retrying: 1})

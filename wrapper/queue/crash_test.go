@@ -134,7 +134,7 @@ func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 	large := whop.Message{Title: "T", Content: strings.Repeat("x", 8<<20-16<<10-overhead)}
 	server.Script(whoptest.Error(422, "", strings.Repeat("No.", 1000)))
 	enqueue(t, q, whop.ToCompany("biz_1", large))
-	large.Content = large.Content[:4<<20]
+	large.Content = large.Content[:1<<20]
 	for range n {
 		enqueue(t, q, whop.ToCompany("biz_1", large))
 	}

@@ -31,7 +31,7 @@ func TestFaultsOfSomeHoldUpNobody(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(failingBad)
 	q := newQueue(t)
-	bad := 300
+	bad := 150
 	if os.Getenv("WHOP_SOAK") != "" {
 		bad = 1000
 	}
@@ -42,7 +42,7 @@ func TestFaultsOfSomeHoldUpNobody(t *testing.T) {
 	for _, err := range q.EnqueueAll(t.Context(), slices.Values(ns)) {
 		require.NoError(t, err)
 	}
-	limiter := q.Limiter(1200) // what fails may take 300 of that
+	limiter := q.Limiter(8 * bad) // what fails may take a quarter of that
 	for range 2 {
 		work(t, q, newClient(t, server, once, whop.WithLimiter(limiter)), 8)
 	}
