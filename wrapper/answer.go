@@ -27,6 +27,7 @@ type answer struct {
 	// Without an answer.
 	arrived   bool // there is no proof that the request did not arrive whole
 	permanent bool // the failure will not pass within seconds
+	connDied  bool // a kept connection, which may be all that is wrong
 	returned  bool // the request certainly did not arrive, and another connection may serve
 	timeout   bool
 

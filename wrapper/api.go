@@ -2,8 +2,8 @@ package wrapper
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +17,9 @@ import (
 // this package does not. Its calls go the way of [Client.Do]; where the client's contract
 // is another, they carry [DefaultAPIVersion].
 func (c *Client) API() *gen.Client {
+	if c == nil {
+		c = &Client{}
+	}
 	return &gen.Client{Server: c.server, Client: vendored{c}}
 }
 
@@ -66,31 +69,31 @@ func (c *Client) do(req *http.Request, version string) (*http.Response, error) {
 // callOf takes a finished request apart, so that it can be sent more than once.
 func (c *Client) callOf(req *http.Request, version string) (*call, error) {
 	if req == nil || req.URL == nil {
-		return nil, errors.New("whop: the request is nil or has no URL")
+		return nil, misuse("whop: the request is nil or has no URL")
 	}
-	var body []byte
-	if req.Body != nil {
-		var err error
-		body, err = io.ReadAll(req.Body)
-		req.Body.Close()
-		if err != nil {
-			return nil, fmt.Errorf("reading the request's body: %w", err)
-		}
+	body, err := bodyOf(req)
+	if err != nil {
+		return nil, fmt.Errorf("reading the request's body: %w", err)
 	}
 	if err := c.usable(req.Context()); err != nil {
 		return nil, err
 	}
-	if origin(req.URL) != origin(c.template.URL) {
-		return nil, fmt.Errorf("whop: the request is for %s, and the client for %s; its key goes nowhere else",
-			oneLine(origin(req.URL), maxErrorWords), origin(c.template.URL))
+	base := c.template.URL
+	for _, u := range []*url.URL{req.URL, {Scheme: req.URL.Scheme, Host: cmp.Or(req.Host, req.URL.Host)}} {
+		if origin(u) != origin(base) || u.Opaque != "" {
+			return nil, misuse(fmt.Sprintf("whop: the request is for %s, and the client for %s; its key goes nowhere else",
+				oneLine(origin(u)+u.Opaque, maxErrorWords), origin(base)))
+		}
 	}
 	template := req.Clone(req.Context())
-	template.Body, template.GetBody = nil, nil
-	if template.Header == nil {
-		template.Header = http.Header{}
+	template.Body, template.GetBody, template.Header = nil, nil, http.Header{}
+	for name, values := range req.Header {
+		name = http.CanonicalHeaderKey(name)
+		template.Header[name] = append(template.Header[name], values...)
 	}
 	c.addHeaders(template.Header, version)
-	call := &call{template: template, body: body}
+	other := req.Method != http.MethodPost || req.URL.Path != base.Path
+	call := &call{template: template, body: body, other: other}
 	if values := template.Header["Authorization"]; len(values) > 0 {
 		_, token, found := strings.Cut(values[0], " ")
 		if call.token = token; !found {
@@ -98,16 +101,40 @@ func (c *Client) callOf(req *http.Request, version string) (*call, error) {
 		}
 		call.authorized = true
 	}
-	for _, name := range []string{"Idempotency-Key", idempotencyHeader} {
-		if values := template.Header[name]; len(values) > 0 {
-			if err := checkIdempotencyKey(values[0]); err != nil {
-				return nil, &ValidationError{Field: "Idempotency-Key", Reason: err.Error()}
-			}
-			call.key, call.callersKey = values[0], true
+	if values := template.Header["Idempotency-Key"]; len(values) > 0 {
+		if err := checkIdempotencyKey(values[0]); err != nil {
+			return nil, &ValidationError{Field: "Idempotency-Key", Reason: err.Error()}
 		}
-		delete(template.Header, name)
+		call.key, call.callersKey = values[0], true
+		delete(template.Header, "Idempotency-Key") // it goes out as idempotencyHeader
 	}
 	return call, nil
+}
+
+// bodyOf reads a request's body, anew where it can, and no longer than its context lasts.
+func bodyOf(req *http.Request) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	defer req.Body.Close()
+	reader := req.Body
+	if req.GetBody != nil {
+		again, err := req.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		defer again.Close()
+		reader = again
+	}
+	var body []byte
+	var err error
+	if ended := await(req.Context(), func() { body, err = io.ReadAll(reader) }); ended != nil {
+		return nil, ended
+	}
+	if err == nil && req.ContentLength > 0 && int64(len(body)) != req.ContentLength {
+		return nil, misuse(fmt.Sprintf("whop: it has %d bytes, and the request's ContentLength is %d; was it sent before?", len(body), req.ContentLength))
+	}
+	return body, err
 }
 
 // origin is scheme, host and port of a URL.

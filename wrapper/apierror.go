@@ -18,7 +18,8 @@ type APIError struct {
 	StatusCode int
 	// Type, Code, Message and Param are Whop's: a class such as
 	// "invalid_request_error", a reason such as "parameter_missing", a sentence, and
-	// the field to blame. Each may be empty.
+	// the field to blame. Each may be empty, and is on one line without control
+	// characters, of at most 1 KiB.
 	Type, Code, Message, Param string
 	// RequestID is what Whop's support asks for: X-Request-Id, else Cf-Ray, else "". At
 	// most 300 bytes on one line.
@@ -49,7 +50,7 @@ func newAPIError(a *answer) *APIError {
 	}
 	e.Type, e.Code, e.Message, e.Param = parseEnvelope([]byte(body))
 	for _, s := range []*string{&e.Type, &e.Code, &e.Message, &e.Param} {
-		*s = redact(*s, a.token) // escapes within escapes
+		*s = oneLine(redact(*s, a.token), maxErrorField) // redacted again: escapes within escapes
 	}
 	return e
 }

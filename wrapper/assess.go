@@ -2,15 +2,19 @@ package wrapper
 
 import "net/http"
 
-// assess reads an answer for decide. Where it is not success, it leaves in the answer
+// assess reads an answer for decide; other says that it is one to another operation. Where it is not success, it leaves in the answer
 // the error that it amounts to and the wait that it asks for.
-func assess(a *answer) facts {
+func assess(a *answer, other bool) facts {
 	f := facts{answered: a.answered(), status: a.status, arrived: a.arrived, permanent: a.permanent, wroteEarlier: a.wroteEarlier}
 	if !f.answered {
 		return f
 	}
 	if is2xx(a.status) {
-		if f.queued, f.understood = a.success(); f.queued {
+		f.queued, f.understood = a.success()
+		if other && a.bodyErr == nil {
+			f.queued, f.understood = true, true
+		}
+		if f.queued {
 			return f
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +21,7 @@ import (
 type call struct {
 	template   *http.Request // without body, token and key
 	body       []byte
+	other      bool // than POST /notifications: any whole 2xx is its success
 	key        string
 	callersKey bool
 	authorized bool   // the template carries an Authorization of its own
@@ -114,9 +116,10 @@ func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string
 		a.arrived = !seen.cannotHaveArrived(err)
 		a.permanent = permanent(err)
 		a.timeout = timedOut(err)
+		a.connDied = seen.keptConnectionDied(a.timeout)
 		a.returned = !a.arrived && seen.lostConnection(err)
 	}
-	err = &url.Error{Op: "Post", URL: req.URL.String(), Err: err}
+	err = &url.Error{Op: req.Method[:1] + strings.ToLower(req.Method[1:]), URL: req.URL.Redacted(), Err: err}
 	a.failure = fromPeer(x.explain(ctx, actx, err), token)
 	return a
 }

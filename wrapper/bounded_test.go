@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,12 +135,43 @@ func TestMisuseIsAnError(t *testing.T) {
 			failure, ok := errors.AsType[*whop.SendError](err)
 			require.True(t, ok)
 			assert.Equal(t, whop.NotSent, failure.Outcome)
+			assert.False(t, failure.Retryable())
 		})
 	}
 	_, err = whop.NewClient(whop.WithAPIKey(testKey), nil)
 	assert.EqualError(t, err, "whop: NewClient: option 2 of 2 is nil")
-	_ = new(whop.Client).String()
-	new(whop.Client).CloseIdleConnections()
+	for _, client := range []*whop.Client{nil, {}} {
+		_ = client.String()
+		_ = client.LogValue()
+		_ = client.RetryPolicy()
+		client.CloseIdleConnections()
+		assert.Error(t, ignoringResponse(client.API().CreateNotificationWithBody(t.Context(), "application/json", nil)))
+	}
+}
+
+func TestNilOptionsAreErrors(t *testing.T) {
+	var transport *http.Transport
+	var function roundTripper
+	var jar *cookiejar.Jar
+	var limiter limiterFunc
+	for name, test := range map[string]struct {
+		opt    whop.Option
+		option string
+	}{
+		"transport":          {whop.WithHTTPClient(&http.Client{Transport: transport}), "WithHTTPClient"},
+		"function transport": {whop.WithHTTPClient(&http.Client{Transport: function}), "WithHTTPClient"},
+		"jar":                {whop.WithHTTPClient(&http.Client{Jar: jar}), "WithHTTPClient"},
+		"limiter":            {whop.WithLimiter(limiter), "WithLimiter"},
+		"client":             {whop.WithHTTPClient(nil), "WithHTTPClient"},
+		"token source":       {whop.WithTokenSource(nil), "WithTokenSource"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := whop.NewClient(whop.WithAPIKey(testKey), test.opt)
+			wrong, ok := errors.AsType[*whop.OptionError](err)
+			require.True(t, ok, "%v", err)
+			assert.Equal(t, test.option, wrong.Option)
+		})
+	}
 }
 
 func ignoringResponse(resp *http.Response, err error) error {

@@ -84,16 +84,30 @@ func (c *Client) addHeaders(h http.Header, version string) {
 }
 
 // RetryPolicy is the policy the client retries by, its defaults filled in.
-func (c *Client) RetryPolicy() RetryPolicy { return c.policy }
+func (c *Client) RetryPolicy() RetryPolicy {
+	if c == nil {
+		return RetryPolicy{}
+	}
+	return c.policy
+}
 
 // CloseIdleConnections closes the connections that no request uses, as
 // [http.Client.CloseIdleConnections] does; the next request opens another. Nobody needs
 // to call it: after an attempt's time-out the client does, and idle connections close after
 // 90 seconds.
-func (c *Client) CloseIdleConnections() { c.exchanger.closeIdleConnections() }
+func (c *Client) CloseIdleConnections() {
+	if c != nil {
+		c.exchanger.closeIdleConnections()
+	}
+}
 
 // String names the base URL and nothing else of the client.
-func (c *Client) String() string { return "whop client of " + c.server }
+func (c *Client) String() string {
+	if c == nil {
+		return "whop client: nil"
+	}
+	return "whop client of " + c.server
+}
 
 // LogValue is what String gives.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }

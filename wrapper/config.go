@@ -31,7 +31,7 @@ func configure(opts []Option) (*config, error) {
 		}
 	}
 
-	if cfg.token == nil && len(errs) == 0 {
+	if !cfg.authenticated {
 		key := os.Getenv("WHOP_API_KEY")
 		token, err := staticToken(key)
 		switch {

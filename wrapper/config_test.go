@@ -184,3 +184,12 @@ func TestTheRetryPolicyHasItsDefaults(t *testing.T) {
 		AtMostOnce:    true,
 	}, client.RetryPolicy())
 }
+
+func TestEveryOptionThatIsWrongIsNamed(t *testing.T) {
+	t.Setenv("WHOP_API_KEY", "")
+	_, err := whop.NewClient(whop.WithAttemptTimeout(-1), whop.WithBaseURL("x"),
+		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: -1, BaseDelay: -1}))
+	for _, named := range []string{"WithAPIKey", "WithAttemptTimeout", "WithBaseURL", "BaseDelay", "MaxAttempts"} {
+		assert.ErrorContains(t, err, named)
+	}
+}

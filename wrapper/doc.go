@@ -39,8 +39,8 @@
 // # What it promises
 //
 // A retry never notifies twice. Every send carries an idempotency key, a random UUID
-// or the notification's own, and every attempt of it the same key, body and API
-// version. Whop queues at most one request under a key of a caller in 24 hours, and repeats
+// or the notification's own, and every attempt of it the same key (but for one case
+// below), body and API version. Whop queues at most one request under a key of a caller in 24 hours, and repeats
 // its answer to any other. The promise rests on that: on Whop's general page
 // (docs.whop.com, developer/api/idempotency), which speaks of every authenticated POST, and
 // on the document of the current contract ([CurrentAPIVersion]), which names the header for

@@ -25,7 +25,7 @@ var (
 	ErrNotQueued = errors.New("whop: answered that the notification was not queued")
 	// ErrMalformedResponse is a 2xx whose body cannot be read or understood, or an answer
 	// whose status is under 100.
-	ErrMalformedResponse = errors.New("whop: success response not understood")
+	ErrMalformedResponse = errors.New("whop: response not understood")
 	// ErrRedirect is a 3xx, which is not followed: the base URL is wrong.
 	ErrRedirect = errors.New("whop: redirected")
 	// ErrInvalidNotification is every [*ValidationError].
@@ -49,3 +49,8 @@ func (e *ValidationError) Error() string {
 
 // Is reports whether target is [ErrInvalidNotification].
 func (e *ValidationError) Is(target error) bool { return target == ErrInvalidNotification }
+
+// misuse is a mistake in how this package is called.
+type misuse string
+
+func (m misuse) Error() string { return string(m) }

@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,6 +29,7 @@ type evidence struct {
 	connected    atomic.Bool // a new one, without TLS as yet
 	inHandshake  atomic.Bool // a TLS handshake has begun and not succeeded
 	gotConn      atomic.Bool // that is ready for the request
+	reusedConn   atomic.Bool // and has served another before
 	wroteHeaders atomic.Bool // into it, all of them
 	writeFailed  atomic.Bool // on the way
 	http2        atomic.Bool
@@ -66,6 +68,8 @@ func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 		GotConn:           e.gotConnection,
 		WroteHeaders:      e.headersWritten,
 		WroteRequest:      e.requestWritten,
+
+		GotFirstResponseByte: func() { e.wroteHeaders.Store(true) },
 	}
 	if !transport.tellsProtocol {
 		e.trace.WroteHeaderField = func(name string, _ []string) {
@@ -81,7 +85,7 @@ func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 func (e *evidence) startAnew() {
 	e.noteEarlier()
 	e.wantedConn.Store(true)
-	for _, flag := range []*atomic.Bool{&e.connected, &e.inHandshake, &e.gotConn, &e.wroteHeaders, &e.writeFailed, &e.http2} {
+	for _, flag := range []*atomic.Bool{&e.connected, &e.inHandshake, &e.gotConn, &e.reusedConn, &e.wroteHeaders, &e.writeFailed, &e.http2} {
 		flag.Store(false)
 	}
 }
@@ -106,6 +110,7 @@ func (e *evidence) tlsHandshakeDone(_ tls.ConnectionState, err error) {
 
 func (e *evidence) gotConnection(info httptrace.GotConnInfo) {
 	e.gotConn.Store(true)
+	e.reusedConn.Store(info.Reused)
 	if c, ok := info.Conn.(*tls.Conn); ok && c.ConnectionState().NegotiatedProtocol == "h2" {
 		e.http2.Store(true)
 	}
@@ -119,7 +124,9 @@ func (e *evidence) headersWritten() {
 func (e *evidence) requestWritten(info httptrace.WroteRequestInfo) {
 	if info.Err != nil {
 		e.writeFailed.Store(true)
+		return
 	}
+	e.wroteHeaders.Store(true) // also where the transport does not say so
 }
 
 // rewind gives the GetBody of a request. By it net/http sends again, on another
@@ -148,6 +155,13 @@ func (e *evidence) cannotHaveArrived(err error) bool {
 		return true // no connection, or one that did not even get the headers
 	}
 	return failedBeforeConnection(err) || streamRefused(err)
+}
+
+// keptConnectionDied reports whether a request got no answer over a connection that had
+// served before: what is wrong may be the connection alone. On HTTP/2, where the transport
+// finds that out by pings, a time-out says otherwise.
+func (e *evidence) keptConnectionDied(timeout bool) bool {
+	return e.reusedConn.Load() && !(timeout && e.http2.Load())
 }
 
 // lostConnection reports whether a request that cannot have arrived had a connection, which
@@ -213,9 +227,9 @@ type proxyError struct {
 
 func (e *proxyError) Error() string {
 	if e.status == 0 {
-		return "the proxy made no connection: " + e.text
+		return "the proxy made no connection: " + cmp.Or(e.text, "its answer has no status")
 	}
-	return fmt.Sprintf("the proxy refused to connect: %d %s", e.status, e.text)
+	return strings.TrimSpace(fmt.Sprintf("the proxy refused to connect: %d %s", e.status, e.text))
 }
 
 // explainProxy names the proxy in an error that is its answer. Of that net/http gives the

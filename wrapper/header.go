@@ -31,9 +31,10 @@ const maxErrorHeader = 64 << 10 // bytes of an answer's header that an APIError 
 // and at most maxErrorHeader bytes, the long fields left out first.
 func keepHeader(h http.Header, token string) http.Header {
 	size := func(name string) int {
-		n := len(name)
+		const overhead = 32 // of a string, about
+		n := len(name) + overhead
 		for _, value := range h[name] {
-			n += len(value)
+			n += len(value) + overhead
 		}
 		return n
 	}

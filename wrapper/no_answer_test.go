@@ -123,6 +123,26 @@ func TestRefusalAfterAnEarlierDelivery(t *testing.T) {
 	}
 }
 
+// A transport that says in any way that the request was written has disproved NotSent.
+func TestAnyHookOfWritingIsDoubt(t *testing.T) {
+	for name, hook := range map[string]func(*httptrace.ClientTrace){
+		"headers": func(trace *httptrace.ClientTrace) { trace.WroteHeaders() },
+		"request": func(trace *httptrace.ClientTrace) { trace.WroteRequest(httptrace.WroteRequestInfo{}) },
+		"answer":  func(trace *httptrace.ClientTrace) { trace.GotFirstResponseByte() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			failure := sendError(t, newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
+				trace := httptrace.ContextClientTrace(r.Context())
+				trace.GetConn("whop.test:443")
+				trace.GotConn(httptrace.GotConnInfo{})
+				hook(trace)
+				return nil, errors.New("broken")
+			})), paid)
+			assert.Equal(t, whop.Unknown, failure.Outcome)
+		})
+	}
+}
+
 // What net/http's own transport refuses before it asks for a connection was not sent.
 func TestErrorBeforeAnyConnectionIsNotSent(t *testing.T) {
 	failing := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("no such proxy configuration") }}
@@ -155,6 +175,7 @@ func TestProxyRefusesToConnect(t *testing.T) {
 		{"502 Bad Gateway", 3, "the proxy refused to connect: 502 Bad Gateway"},
 		{"503 Service Unavailable", 3, "the proxy refused to connect: 503 Service Unavailable"},
 		{"403 Not from \x1b[31mhere", 3, "the proxy made no connection: Not from [31mhere"},
+		{"000 ", 3, "the proxy made no connection: its answer has no status"},
 	} {
 		t.Run(test.answer, func(t *testing.T) {
 			proxy, err := url.Parse(rawServer(t, say("HTTP/1.1 "+test.answer+"\r\nContent-Length: 0\r\n\r\n")))

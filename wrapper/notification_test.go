@@ -111,7 +111,7 @@ func TestInvalidNotifications(t *testing.T) {
 			_, err = json.Marshal(test.n)
 			assert.ErrorIs(t, err, whop.ErrInvalidNotification, "there is no JSON of it")
 
-			failure := sendError(t, newClient(t, "https://whop.test", inMemory(nil)), test.n)
+			failure := sendError(t, newClient(t, "https://whop.test", inMemory(inTurn())), test.n)
 			assert.Equal(t, whop.NotSent, failure.Outcome)
 			assert.Zero(t, failure.Attempts)
 			assert.ErrorIs(t, failure, whop.ErrInvalidNotification)

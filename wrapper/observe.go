@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,22 @@ func (o *observer) report(ctx context.Context, attempt Attempt) {
 	o.logger.LogAttrs(ctx, level, msg, attrs...)
 }
 
-var successor = regexp.MustCompile(`(?i)<([^<>]*)>[^,<]*;\s*rel="?successor-version\b`)
+// A link of a Link header and its parameters, and the relation among these (RFC 8288).
+var (
+	link     = regexp.MustCompile(`<([^<>]*)>((?:\s*;\s*[^\s=;,"]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)`)
+	relation = regexp.MustCompile(`(?i);\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))`)
+)
+
+// successorOf returns the target of the link that says rel="successor-version".
+func successorOf(h http.Header) string {
+	for _, m := range link.FindAllStringSubmatch(strings.Join(h.Values("Link"), ", "), -1) {
+		rel := relation.FindStringSubmatch(m[2])
+		if rel != nil && slices.Contains(strings.Fields(strings.ToLower(rel[1]+rel[2])), "successor-version") {
+			return m[1]
+		}
+	}
+	return ""
+}
 
 // deprecation logs, once for a client, that Whop is about to retire what it was asked for:
 // it answers with Deprecation, then Sunset (docs.whop.com, developer/api/versioning).
@@ -80,10 +96,8 @@ func (o *observer) deprecation(ctx context.Context, h http.Header, token string)
 			attrs = append(attrs, slog.String(strings.ToLower(name), oneLine(redact(value, token), maxErrorWords)))
 		}
 	}
-	for _, link := range h.Values("Link") {
-		if m := successor.FindStringSubmatch(link); m != nil {
-			attrs = append(attrs, slog.String("successor", oneLine(redact(m[1], token), maxErrorWords)))
-		}
+	if target := successorOf(h); target != "" {
+		attrs = append(attrs, slog.String("successor", oneLine(redact(target, token), maxErrorWords)))
 	}
 	o.logger.WarnContext(ctx, "whop: this version of the API is going to be retired; see WithAPIVersion", attrs...)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ type Option func(*config) error
 
 type config struct {
 	token          func(context.Context) (string, error)
+	authenticated  bool // by an option, if perhaps a wrong one
 	baseURL        *string
 	insecureHTTP   bool
 	apiVersion     *string
@@ -62,6 +64,7 @@ func badOption(option, reason string, args ...any) error {
 // printable ASCII without spaces, is an error.
 func WithAPIKey(key string) Option {
 	return func(cfg *config) error {
+		cfg.authenticated = true
 		token, err := staticToken(key)
 		if err != nil {
 			return badOption("WithAPIKey", "%v", err)
@@ -101,6 +104,7 @@ func checkToken(token string) error {
 // 429 of one holds back the others.
 func WithTokenSource(f func(context.Context) (string, error)) Option {
 	return func(cfg *config) error {
+		cfg.authenticated = true
 		if f == nil {
 			return badOption("WithTokenSource", "the token source is nil")
 		}
@@ -206,6 +210,12 @@ func WithHTTPClient(c *http.Client) Option {
 		if c == nil {
 			return badOption("WithHTTPClient", "the client is nil")
 		}
+		if c.Transport != nil && isNil(c.Transport) {
+			return badOption("WithHTTPClient", "the transport is a nil %T; leave it out for the default", c.Transport)
+		}
+		if c.Jar != nil && isNil(c.Jar) {
+			return badOption("WithHTTPClient", "the cookie jar is a nil %T; leave it out for none", c.Jar)
+		}
 		if c.Timeout < 0 {
 			return badOption("WithHTTPClient", "the time-out %v is negative", c.Timeout)
 		}
@@ -233,18 +243,20 @@ func WithAttemptTimeout(d time.Duration) Option {
 // fields are an error.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(cfg *config) error {
-		for _, f := range []struct {
-			name     string
-			negative bool
-		}{
-			{"MaxAttempts", p.MaxAttempts < 0},
-			{"BaseDelay", p.BaseDelay < 0},
-			{"MaxDelay", p.MaxDelay < 0},
-			{"MaxRetryAfter", p.MaxRetryAfter < 0},
+		var negative []string
+		for name, value := range map[string]int64{
+			"MaxAttempts":   int64(p.MaxAttempts),
+			"BaseDelay":     int64(p.BaseDelay),
+			"MaxDelay":      int64(p.MaxDelay),
+			"MaxRetryAfter": int64(p.MaxRetryAfter),
 		} {
-			if f.negative {
-				return badOption("WithRetryPolicy", "%s is negative", f.name)
+			if value < 0 {
+				negative = append(negative, name)
 			}
+		}
+		if len(negative) > 0 {
+			slices.Sort(negative)
+			return badOption("WithRetryPolicy", "negative: %s", strings.Join(negative, ", "))
 		}
 		cfg.policy = p
 		return nil
@@ -258,12 +270,21 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // still holds everybody back.
 func WithLimiter(l Limiter) Option {
 	return func(cfg *config) error {
-		if v := reflect.ValueOf(l); v.Kind() == reflect.Pointer && v.IsNil() {
+		if l != nil && isNil(l) {
 			return badOption("WithLimiter", "the limiter is a nil %T; give a plain nil for none", l)
 		}
 		cfg.limiter = l
 		return nil
 	}
+}
+
+// isNil reports whether an interface holds a nil pointer or function.
+func isNil(v any) bool {
+	switch value := reflect.ValueOf(v); value.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map:
+		return value.IsNil()
+	}
+	return false
 }
 
 // WithLogger logs each attempt: at level warn one that will be retried, at debug any

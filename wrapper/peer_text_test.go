@@ -167,6 +167,29 @@ func TestErrorsHoldLittle(t *testing.T) {
 	runtime.KeepAlive(errs)
 }
 
+// Nor does an error hold what was no answer at all.
+func TestErrorsHoldLittleOfWhatIsNoAnswer(t *testing.T) {
+	junk := strings.Repeat("A", 900<<10)
+	for name, raw := range map[string]string{
+		"status line":  "HTTP/1.1 " + junk + "\r\n\r\n",
+		"header line":  "HTTP/1.1 200 OK\r\n" + junk + "\r\n\r\n",
+		"many headers": "HTTP/1.1 403 Forbidden\r\n" + strings.Repeat("A: b\r\n", 50_000) + "Content-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, rawServer(t, say(raw)), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))
+			const kept = 10
+			errs := make([]error, kept)
+			before := heapInUse()
+			for i := range errs {
+				errs[i] = sendError(t, client, paid)
+			}
+			client.CloseIdleConnections()
+			assert.Less(t, heapInUse()-before, int64(kept*(200<<10)), "bytes for %d errors", kept)
+			runtime.KeepAlive(errs)
+		})
+	}
+}
+
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()

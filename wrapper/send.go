@@ -70,9 +70,9 @@ func (c *Client) callFor(ctx context.Context, n Notification) (*call, error) {
 func (c *Client) usable(ctx context.Context) error {
 	switch {
 	case c == nil || c.template == nil:
-		return errors.New("whop: this Client was not made by NewClient")
+		return misuse("whop: this Client was not made by NewClient")
 	case ctx == nil:
-		return errors.New("whop: the context is nil")
+		return misuse("whop: the context is nil")
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		start := time.Now()
 		if probe, err = c.pace.wait(ctx); err != nil {
 			if w, ok := errors.AsType[retryAfterError](err); ok {
-				retryAfter = w.RetryAfter()
+				retryAfter = max(0, w.RetryAfter())
 			}
 			return fail(err)
 		}
@@ -117,7 +117,7 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 
 		call.attempts++
 		last = c.exchanger.attempt(ctx, call, c.pace.waitForLimiter)
-		f := assess(last)
+		f := assess(last, call.other)
 		f.contextEnded = ctx.Err() != nil
 		f.keyIsFixed = call.callersKey || outcome == Unknown
 		v := decide(f, c.policy.AtMostOnce)
@@ -203,7 +203,10 @@ func (c *Client) plan(ctx context.Context, n int, a *answer, v verdict) followUp
 	case wait >= left:
 		return followUp{reason: fmt.Errorf("no retry: a wait of %v is longer than the context allows: %w", wait, context.DeadlineExceeded)}
 	}
-	cost, ok := c.budget.take(a.timeout)
+	cost, ok := 0, n == 1 && a.connDied // one dead connection can end a hundred attempts
+	if !ok {
+		cost, ok = c.budget.take(a.timeout)
+	}
 	if !ok {
 		return followUp{reason: errBudget}
 	}

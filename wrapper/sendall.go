@@ -46,9 +46,9 @@ func (c *Client) SendAll(ctx context.Context, ns iter.Seq[Notification], concurr
 		switch {
 		case err != nil:
 		case ns == nil:
-			err = errors.New("whop: the sequence of SendAll is nil")
+			err = misuse("whop: the sequence of SendAll is nil")
 		case ranged.Swap(true):
-			err = errors.New("whop: SendAll is for one range; call it again to send again")
+			err = misuse("whop: SendAll is for one range; call it again to send again")
 		}
 		if err != nil {
 			yield(Result{Index: -1, Err: &SendError{Outcome: NotSent, Err: err}})

@@ -70,12 +70,12 @@ func (e *SendError) Error() string {
 func (e *SendError) Unwrap() error { return e.Err }
 
 // Retryable reports whether a later Send of the same notification under the same key
-// can still succeed. It is false for an invalid notification and for an answer that
+// can still succeed. It is false for an invalid notification, for a call that is wrong and for an answer that
 // Whop would repeat (a 4xx but 408, 429 and 409 while the first request runs); true
 // for everything else, also a wrong certificate or a host that does not exist, which
 // are not the notification's fault. The x-should-retry header of an answer overrules.
 func (e *SendError) Retryable() bool {
-	if errors.Is(e.Err, ErrInvalidNotification) {
+	if _, wrong := errors.AsType[misuse](e.Err); wrong || errors.Is(e.Err, ErrInvalidNotification) {
 		return false
 	}
 	api, answered := errors.AsType[*APIError](e.Err)

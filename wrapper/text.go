@@ -1,6 +1,8 @@
 package wrapper
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -39,22 +41,29 @@ func oneLine(s string, most int) string {
 // peerError is an error whose text a peer may have written parts of.
 type peerError struct {
 	text string
-	err  error // nil if it holds the token
+	err  error // nil if it is too long, or holds the token
 }
 
 func (e *peerError) Error() string { return e.text }
 func (e *peerError) Unwrap() error { return e.err }
 
-// fromPeer makes err safe to print: on one line, bounded, and without the token.
+// fromPeer makes err safe to print and to keep: its text is on one line, bounded, and
+// without the token. Of a longer error it keeps only whether a context ended.
 func fromPeer(err error, token string) error {
 	raw := err.Error()
 	redacted := redact(raw, token)
 	text := oneLine(redacted, maxErrorText)
 	switch {
-	case redacted != raw:
-		return &peerError{text: text}
-	case text != raw:
+	case text == raw:
+		return err
+	case redacted == raw && len(raw) <= maxErrorText:
 		return &peerError{text: text, err: err}
 	}
-	return err
+	e := &peerError{text: text}
+	for _, ended := range []error{context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, ended) {
+			e.err = ended
+		}
+	}
+	return e
 }

@@ -34,11 +34,11 @@ func (n Notification) Validate() error {
 	switch n.target {
 	case company:
 		if required("company_id", n.targetID) && strings.HasPrefix(n.targetID, "exp_") {
-			wrong("company_id", "is the id of an experience, %q, not of a company", n.targetID)
+			wrong("company_id", "is the id of an experience, %q, not of a company", clip(n.targetID, maxErrorWords))
 		}
 	case experience:
 		if required("experience_id", n.targetID) && strings.HasPrefix(n.targetID, "biz_") {
-			wrong("experience_id", "is the id of a company, %q, not of an experience", n.targetID)
+			wrong("experience_id", "is the id of a company, %q, not of an experience", clip(n.targetID, maxErrorWords))
 		}
 	default:
 		errs = append(errs, missingTarget())
@@ -49,7 +49,7 @@ func (n Notification) Validate() error {
 	required("content", m.Content)
 	text("subtitle", m.Subtitle)
 	if text("rest_path", m.RestPath) && m.RestPath != "" && m.RestPath[0] != '/' && m.RestPath[0] != '?' {
-		wrong("rest_path", "must start with / or ?, not as %q does", m.RestPath)
+		wrong("rest_path", "must start with / or ?, not as %q does", clip(m.RestPath, maxErrorWords))
 	}
 	text("icon_user_id", m.IconUserID)
 

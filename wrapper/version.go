@@ -3,6 +3,7 @@ package wrapper
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 )
 
 const modulePath = "github.com/whopnotify/whopnotify"
@@ -23,8 +24,7 @@ func moduleVersion() string {
 	if !ok {
 		return "devel"
 	}
-	modules := append(info.Deps, &info.Main)
-	for _, m := range modules {
+	for _, m := range slices.Concat(info.Deps, []*debug.Module{&info.Main}) {
 		if m.Path != modulePath {
 			continue
 		}

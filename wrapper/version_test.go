@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -155,6 +156,8 @@ func TestDoGoesToTheBaseURLAlone(t *testing.T) {
 		{"https://other.test/api/v1/notifications", true},
 		{"https://whop.test.other.test/api/v1/notifications", true},
 		{"/notifications", true},
+		{"https://other.test@whop.test/notifications", false},
+		{"https://whop.test@other.test/notifications", true},
 	} {
 		requests := 0
 		client := newClient(t, "https://whop.test/api/v1", inMemory(func(*http.Request) (*http.Response, error) {
@@ -225,6 +228,130 @@ func TestDeprecationIsLoggedOnce(t *testing.T) {
 		assert.NotContains(t, log.String(), "\x1b")
 		if api, ok := errors.AsType[*whop.APIError](err); ok {
 			assert.NotEmpty(t, api.Header.Get("Sunset"))
+		}
+	}
+}
+
+func TestDoRefusesWhatWouldGoElsewhere(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"host header": func(r *http.Request) { r.Host = "other.test" },
+		"opaque":      func(r *http.Request) { r.URL.Opaque = "//other.test/steal" },
+	} {
+		client := newClient(t, "https://whop.test/api/v1", inMemory(func(*http.Request) (*http.Response, error) {
+			t.Error("a request went out")
+			return nil, io.EOF
+		}))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://whop.test/api/v1/notifications", strings.NewReader(toCompanyBody))
+		require.NoError(t, err)
+		change(request)
+		err = ignoringResponse(client.Do(request))
+		failure, ok := errors.AsType[*whop.SendError](err)
+		require.True(t, ok, name)
+		assert.Equal(t, whop.NotSent, failure.Outcome)
+		assert.False(t, failure.Retryable())
+	}
+}
+
+// A request can be sent again, and never goes out without the body that it had.
+func TestDoOfARequestSentBefore(t *testing.T) {
+	var sent []*http.Request
+	var bodies []string
+	client := newClient(t, "https://whop.test", recording(&sent, &bodies))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://whop.test/notifications", strings.NewReader(toCompanyBody))
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, ignoringResponse(client.Do(request)))
+	}
+	assert.Equal(t, []string{toCompanyBody, toCompanyBody}, bodies)
+
+	request.GetBody = nil
+	require.NoError(t, ignoringResponse(client.Do(request)))
+	err = ignoringResponse(client.Do(request))
+	assert.ErrorContains(t, err, "was it sent before?")
+	assert.Len(t, bodies, 3)
+}
+
+func TestDoReturnsWhenItsContextEndsWhileTheBodyBlocks(t *testing.T) {
+	body, write := io.Pipe()
+	t.Cleanup(func() { write.Close() })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://whop.test/notifications", body)
+	require.NoError(t, err)
+	err = ignoringResponse(newClient(t, "https://whop.test", inMemory(inTurn())).Do(request))
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// Success of another operation is any 2xx: it gives back what its retries took.
+func TestDoOfAnotherOperation(t *testing.T) {
+	var observed []whop.Attempt
+	requests := 0
+	client := newClient(t, "https://whop.test/api/v1",
+		whop.WithObserver(func(_ context.Context, a whop.Attempt) { observed = append(observed, a) }),
+		inMemory(func(*http.Request) (*http.Response, error) {
+			if requests++; requests%2 == 1 {
+				return response(503, ""), nil
+			}
+			return response(200, `{"id":"biz_1"}`), nil
+		}))
+	for range 300 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://whop.test/api/v1/companies/biz_1", http.NoBody)
+		require.NoError(t, err)
+		resp, err := client.Do(request)
+		require.NoError(t, err)
+		require.Equal(t, 200, resp.StatusCode)
+		resp.Body.Close()
+	}
+	assert.Len(t, observed, 600)
+	assert.NoError(t, observed[len(observed)-1].Err)
+}
+
+func TestErrorsOfDoNameTheMethodAndNoPassword(t *testing.T) {
+	client := newClient(t, "http://"+closedAddress(t))
+	url := strings.Replace(strings.TrimPrefix(client.String(), "whop client of "), "http://", "http://user:hunter2@", 1)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"x", http.NoBody)
+	require.NoError(t, err)
+	err = ignoringResponse(client.Do(request))
+	assert.ErrorContains(t, err, `Get "http://user:xxxxx@`)
+	assert.NotContains(t, err.Error(), "hunter2")
+}
+
+// The token in a header of any spelling is the request's own.
+func TestDoKnowsHeadersInAnySpelling(t *testing.T) {
+	var sent []*http.Request
+	var bodies []string
+	client := newClient(t, "https://whop.test", recording(&sent, &bodies))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://whop.test/notifications", strings.NewReader(toCompanyBody))
+	require.NoError(t, err)
+	request.Header["authorization"] = []string{"Bearer mine"}
+	request.Header["idempotency-key"] = []string{"order-7"}
+	require.NoError(t, ignoringResponse(client.Do(request)))
+	assert.Equal(t, []string{"Bearer mine"}, sent[0].Header["Authorization"])
+	assert.Equal(t, "order-7", sentKey(sent[0]))
+	assert.NotContains(t, sent[0].Header, "authorization")
+}
+
+func TestDeprecationNamesTheSuccessor(t *testing.T) {
+	for _, test := range []struct{ link, successor string }{
+		{`<https://s.test/a>; rel="successor-version"`, "https://s.test/a"},
+		{`<https://s.test/a>; rel=successor-version`, "https://s.test/a"},
+		{`<https://s.test/a>; title="a, b"; rel="successor-version"`, "https://s.test/a"},
+		{`<https://s.test/a>; rel="latest-version successor-version"`, "https://s.test/a"},
+		{`<https://s.test/a>; REL = "Successor-Version"`, "https://s.test/a"},
+		{`<https://s.test/a>; rel="help", <https://s.test/b>;rel="successor-version"`, "https://s.test/b"},
+		{`<https://s.test/a>; rel="help"; title="rel=successor-version"`, ""},
+		{`<https://s.test/a>; rel="not-successor-version"`, ""},
+		{`nonsense`, ""},
+	} {
+		var log bytes.Buffer
+		client := newClient(t, "https://whop.test", whop.WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+			inMemory(inTurn(with(200, queuedBody, "Sunset", "soon", "Link", test.link))))
+		_, err := client.Send(t.Context(), paid)
+		require.NoError(t, err)
+		if test.successor == "" {
+			assert.NotContains(t, log.String(), "successor=", test.link)
+		} else {
+			assert.Contains(t, log.String(), "successor="+test.successor+"\n", test.link)
 		}
 	}
 }
