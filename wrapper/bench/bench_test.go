@@ -80,8 +80,14 @@ func TestFailuresAreNotCounted(t *testing.T) {
 func TestTheWholeRun(t *testing.T) {
 	lines := filepath.Join(t.TempDir(), "lines")
 	var tables strings.Builder
-	require.NoError(t, bench(t.Context(), &tables, time.Millisecond, time.Millisecond, 1000, lines))
-	for _, want := range []string{"| throughput, of by hand | http/1.1, 1 |", "| go-retryablehttp |", "| 1000 notifications |"} {
+	require.NoError(t, bench(t.Context(), &tables, settings{
+		only: strings.Join(parts, ","), turn: time.Millisecond, total: time.Millisecond, output: lines,
+		most: 1000, limit: []int{10}, drill: 20,
+	}))
+	for _, want := range []string{
+		"| throughput, of by hand | http/1.1, 1 |", "| go-retryablehttp |", "| 1000 notifications |",
+		"| time to notify, 600 a minute allowed | 10 |", "| SendAll |", "| net/http by hand |", "Whop's own SDK is left out",
+	} {
 		assert.Contains(t, tables.String(), want)
 	}
 

@@ -29,11 +29,7 @@ func compare(ctx context.Context, at endpoints, s setting, turn, total time.Dura
 		return nil, err
 	}
 	defer transport.CloseIdleConnections()
-	url := at.HTTP1
-	if s.protocol == "h2" {
-		url = at.HTTP2
-	}
-	all, err := clients(url, transport)
+	all, err := clients(at.url(s.protocol), transport)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,11 @@
 // send the same request over the same connections to one server, which is a process of
 // its own, and take turns, so that whatever else the machine does happens to all.
 //
-// It prints tables in Markdown, and with -o writes a file for benchstat. It is a module
+// It also compares what becomes of notifications, by clients as their users have them,
+// Whop's own SDK among them where node is installed: how long many take under Whop's limit,
+// and what each client says of the same faults. The truth is what the server queued.
+//
+// It prints tables in Markdown, all or those that -only names, and with -o writes a file for benchstat. It is a module
 // of its own, so that nothing else depends on what it is compared with; nor does make
 // generate touch it, so that a specification that ogen cannot read holds up nothing. To
 // generate its client anew, run go generate here.

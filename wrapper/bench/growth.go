@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 
@@ -105,7 +106,12 @@ func (memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func writeGrowth(w io.Writer, results []growth) {
+func writeGrowth(ctx context.Context, w io.Writer, most int) error {
+	fmt.Fprintf(os.Stderr, "growth: SendAll of up to %d\n", most)
+	results, err := measureGrowth(ctx, most)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(w, "| SendAll without a network | µs each | allocations each | heap in use, KiB |\n|---|---|---|---|")
 	for _, g := range results {
 		var wall, allocs, heap []float64
@@ -117,4 +123,6 @@ func writeGrowth(w io.Writer, results []growth) {
 		fmt.Fprintf(w, "| %d notifications | %s | %.1f | %s |\n",
 			g.n, formatSpread("%.2f", spread(wall)), spread(allocs).Center, formatSpread("%.0f", spread(heap)))
 	}
+	fmt.Fprintln(w)
+	return nil
 }

@@ -20,6 +20,14 @@ type endpoints struct {
 	Certificate []byte
 }
 
+// url is where the protocol is spoken: "http/1.1" or "h2".
+func (at endpoints) url(protocol string) string {
+	if protocol == "h2" {
+		return at.HTTP2
+	}
+	return at.HTTP1
+}
+
 // listen serves h over plain HTTP/1.1 and over TLS with HTTP/2.
 func listen(h http.Handler) (at endpoints, stop func()) {
 	plain := httptest.NewServer(h)
