@@ -82,11 +82,11 @@ func TestTheWholeRun(t *testing.T) {
 	var tables strings.Builder
 	require.NoError(t, bench(t.Context(), &tables, settings{
 		only: strings.Join(parts, ","), turn: time.Millisecond, total: time.Millisecond, output: lines,
-		most: 1000, limit: []int{10}, drill: 20,
+		most: 1000, tail: time.Millisecond, limit: []int{10}, drill: 20,
 	}))
 	for _, want := range []string{
 		"| throughput, of by hand | http/1.1, 1 |", "| go-retryablehttp |", "| 1000 notifications |",
-		"| time to notify, 600 a minute allowed | 10 |", "| SendAll |", "| net/http by hand |", "Whop's own SDK is left out",
+		"| h2, Send |", "| time to notify, 600 a minute allowed | 10 |", "| SendAll |", "| net/http by hand |", "Whop's own SDK is left out",
 	} {
 		assert.Contains(t, tables.String(), want)
 	}

@@ -72,7 +72,7 @@ func TestWhatTheLimitRefusesIsLost(t *testing.T) {
 
 func TestUnknownTableIsRefused(t *testing.T) {
 	err := bench(t.Context(), t.Output(), settings{only: "drill,limits", drill: 1})
-	assert.ErrorContains(t, err, `there is no "limits"; there are cost, growth, `)
+	assert.ErrorContains(t, err, `there is no "limits"; there are cost, growth, tail, limit, drill`)
 }
 
 func TestSDKIsTheOneThatInteropPins(t *testing.T) {

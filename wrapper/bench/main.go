@@ -21,13 +21,14 @@ type settings struct {
 	total  time.Duration
 	most   int
 	output string
+	tail   time.Duration
 	drill  int
 	seed   uint64
 	limit  []int
 	sdk    string
 }
 
-var parts = []string{"cost", "growth", "limit", "drill"}
+var parts = []string{"cost", "growth", "tail", "limit", "drill"}
 
 func main() {
 	serving := flag.Bool("serve", false, "be the server, until standard input ends")
@@ -37,6 +38,7 @@ func main() {
 	flag.DurationVar(&s.total, "time", 30*time.Second, "cost: about how long they take turns in each of the six settings")
 	flag.StringVar(&s.output, "o", os.DevNull, "cost: the file to write benchmark lines to, for benchstat")
 	flag.IntVar(&s.most, "most", 1_000_000, "growth: how many notifications to go up to in one SendAll")
+	flag.DurationVar(&s.tail, "tail", 60*time.Second, "tail: how long each of the five runs is")
 	flag.IntVar(&s.drill, "n", 10_000, "drill: how many notifications each client sends")
 	flag.Uint64Var(&s.seed, "seed", 1, "drill: what decides the faults")
 	flag.StringVar(&s.sdk, "sdk", "wrapper/cmd/whop-notify/testdata/interop", "limit, drill: where npm ci has installed Whop's own SDK")
@@ -88,6 +90,8 @@ func bench(ctx context.Context, w io.Writer, s settings) (err error) {
 			err = writeCost(ctx, w, at, s)
 		case "growth":
 			err = writeGrowth(ctx, w, s.most)
+		case "tail":
+			err = writeTail(ctx, w, at, s.tail)
 		case "limit":
 			err = writeLimit(ctx, w, withSDK(contendBySendAll(), contendByRetryable(), contendByHand()), s.limit)
 		case "drill":
