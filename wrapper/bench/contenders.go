@@ -74,16 +74,34 @@ func newWrapper(baseURL string, options ...whop.Option) (*whop.Client, error) {
 
 // contendBySend calls Send for each notification, without a limiter.
 func contendBySend() contender {
-	return contender{"Send", func(ctx context.Context, baseURL string, n int) (account, error) {
+	return bySend("Send", func(ctx context.Context, c *whop.Client, n whop.Notification) error {
+		_, err := c.Send(ctx, n)
+		return err
+	})
+}
+
+// contendBySendAgain also does once what the error advises: where the outcome is unknown,
+// it sends again under the same key. If that fails, the first is as much in doubt as before.
+func contendBySendAgain() contender {
+	return bySend("Send, the unknown again with their key", func(ctx context.Context, c *whop.Client, n whop.Notification) error {
+		_, err := c.Send(ctx, n)
+		if failed, ok := errors.AsType[*whop.SendError](err); ok && failed.Outcome == whop.Unknown {
+			if _, again := c.Send(ctx, n.WithIdempotencyKey(failed.IdempotencyKey)); again == nil {
+				return nil
+			}
+		}
+		return err
+	})
+}
+
+func bySend(name string, send func(context.Context, *whop.Client, whop.Notification) error) contender {
+	return contender{name, func(ctx context.Context, baseURL string, n int) (account, error) {
 		c, err := newWrapper(baseURL, whop.WithLimiter(nil))
 		if err != nil {
 			return account{}, err
 		}
 		defer c.CloseIdleConnections()
-		return each(n, func(i int) verdict {
-			_, err := c.Send(ctx, invoiceNotification(i))
-			return verdictOn(err)
-		}), nil
+		return each(n, func(i int) verdict { return verdictOn(send(ctx, c, invoiceNotification(i))) }), nil
 	}}
 }
 

@@ -22,6 +22,7 @@ func TestDrillTellsClientsApart(t *testing.T) {
 		sent          bool // said sent, and was not
 	}{
 		{client: contendBySend()},
+		{client: contendBySendAgain()},
 		{client: contendByRetryable(), twice: true, sent: true},
 		{client: contendByCareful(), failed: true},
 		{client: contendByHand(), failed: true, sent: true},

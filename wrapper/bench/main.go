@@ -74,12 +74,11 @@ func bench(ctx context.Context, w io.Writer, s settings) (err error) {
 	fmt.Fprintf(w, "%s, %s, %s/%s, %d processors\n\n",
 		time.Now().Format(time.DateOnly), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
 
-	sdk, noSDK := contendBySDK(s.sdk)
-	withSDK := func(all ...contender) []contender {
-		if noSDK != nil {
-			return all
-		}
-		return slices.Insert(all, 1, sdk)
+	var sdk []contender
+	if c, err := contendBySDK(s.sdk); err == nil {
+		sdk = append(sdk, c)
+	} else if slices.Contains(only, "limit") || slices.Contains(only, "drill") {
+		fmt.Fprintf(w, "Whop's own SDK is left out: %v.\n\n", err)
 	}
 	for _, part := range parts {
 		if !slices.Contains(only, part) {
@@ -93,16 +92,16 @@ func bench(ctx context.Context, w io.Writer, s settings) (err error) {
 		case "tail":
 			err = writeTail(ctx, w, at, s.tail)
 		case "limit":
-			err = writeLimit(ctx, w, withSDK(contendBySendAll(), contendByRetryable(), contendByHand()), s.limit)
+			all := slices.Concat([]contender{contendBySendAll()}, sdk, []contender{contendByRetryable(), contendByHand()})
+			err = writeLimit(ctx, w, all, s.limit)
 		case "drill":
-			err = writeDrill(ctx, w, withSDK(contendBySend(), contendByRetryable(), contendByCareful(), contendByHand()), s.seed, s.drill)
+			all := slices.Concat([]contender{contendBySend(), contendBySendAgain()}, sdk,
+				[]contender{contendByRetryable(), contendByCareful(), contendByHand()})
+			err = writeDrill(ctx, w, all, s.seed, s.drill)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", part, err)
 		}
-	}
-	if noSDK != nil && (slices.Contains(only, "limit") || slices.Contains(only, "drill")) {
-		fmt.Fprintf(w, "Whop's own SDK is left out: %v.\n", noSDK)
 	}
 	return nil
 }
