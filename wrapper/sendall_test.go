@@ -385,3 +385,16 @@ func TestSendAllDoesNotWaitAfterTheLast(t *testing.T) {
 		assert.Zero(t, time.Since(start))
 	})
 }
+
+// A context that has ended pulls nothing, whichever of slot and end is seen first.
+func TestSendAllPullsNothingAfterTheEnd(t *testing.T) {
+	client := newClient(t, "https://whop.test", inMemory(inTurn()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 200 {
+		var pulled atomic.Int32
+		for range client.SendAll(ctx, numbered(1, &pulled), 1) {
+		}
+		require.Zero(t, pulled.Load())
+	}
+}
