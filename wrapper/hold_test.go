@@ -41,6 +41,7 @@ func TestAbsurdWaitHoldsForMinutes(t *testing.T) {
 						return test.probe()
 					}
 					assert.Zero(t, inFlight.Load(), "the others wait for the probe")
+					time.Sleep(time.Second)
 					return response(200, queuedBody), nil
 				}))
 				failure := sendError(t, client, paid)
@@ -53,10 +54,12 @@ func TestAbsurdWaitHoldsForMinutes(t *testing.T) {
 
 				time.Sleep(5 * time.Minute)
 				var workers sync.WaitGroup
+				probing := time.Now()
 				for range 20 {
 					workers.Go(func() { _, _ = client.Send(t.Context(), paid) })
 				}
 				workers.Wait()
+				assert.Equal(t, 11*time.Second, time.Since(probing), "then all at once")
 				assert.EqualValues(t, test.requests, requests.Load())
 			})
 		})
@@ -144,9 +147,12 @@ func TestWaitingForAProbeEnds(t *testing.T) {
 	})
 
 	synctest.Test(t, func(t *testing.T) {
-		closed := true
+		closed, panics := true, false
 		client := newClient(t, "https://whop.test", inMemory(inTurn(with(429, "", "Retry-After", "99999999999"))),
 			whop.WithLimiter(limiterFunc(func(context.Context) error {
+				if panics {
+					panic("the limiter's")
+				}
 				if closed {
 					return nil
 				}
@@ -156,7 +162,9 @@ func TestWaitingForAProbeEnds(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		closed = false
 		assert.ErrorIs(t, sendError(t, client, paid), http.ErrAbortHandler)
-		closed = true
+		panics = true
+		assert.Panics(t, func() { _, _ = client.Send(t.Context(), paid) })
+		closed, panics = true, false
 		_, err := client.Send(t.Context(), paid)
 		assert.NoError(t, err)
 	})

@@ -88,6 +88,18 @@ func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// Each delivery asks the limiter, also those within an attempt.
+func TestHTTP2ResendAsksTheLimiter(t *testing.T) {
+	server := newHTTP2Server(t, resetFirst(codeRefusedStream), serveAll)
+	asked := 0
+	client := newClient(t, server.baseURL, whop.WithHTTPClient(&http.Client{Transport: server.transport}),
+		whop.WithLimiter(limiterFunc(func(context.Context) error { asked++; return nil })))
+	receipt, err := client.Send(t.Context(), paid)
+	require.NoError(t, err)
+	assert.Equal(t, 1, receipt.Attempts)
+	assert.Equal(t, 2, asked)
+}
+
 // Where no attempt gets through, the outcome is NotSent for refusals and Unknown
 // otherwise, also where the last attempt of all was refused.
 func TestHTTP2Outcomes(t *testing.T) {

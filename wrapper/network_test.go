@@ -135,7 +135,15 @@ func TestForgottenHTTP2Connection(t *testing.T) {
 // On HTTP/1.1 the time-out of one attempt is all that dead idle connections cost, however many
 // there are.
 func TestForgottenHTTP1Connections(t *testing.T) {
-	t.Parallel()
+	for _, senders := range []int{1, 100} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			testForgottenHTTP1Connections(t, senders)
+		})
+	}
+}
+
+func testForgottenHTTP1Connections(t *testing.T, senders int) {
 	const idle = 100
 	all := make(chan struct{})
 	var waiting atomic.Int32
@@ -161,7 +169,7 @@ func TestForgottenHTTP1Connections(t *testing.T) {
 	network.forgetConnections()
 
 	start := time.Now()
-	for range idle {
+	for range senders {
 		sending.Go(func() {
 			receipt, err := client.Send(t.Context(), paid)
 			if assert.NoError(t, err) {
