@@ -40,11 +40,12 @@
 //
 // A retry never notifies twice. Every send carries an idempotency key, a random UUID
 // or the notification's own, and every attempt of it the same key (but for one case
-// below), body and API version. Whop queues at most one request under a key of a caller in 24 hours, and repeats
-// its answer to any other. The promise rests on that: on Whop's general page
-// (docs.whop.com, developer/api/idempotency), which speaks of every authenticated POST, and
-// on the document of the current contract ([CurrentAPIVersion]), which names the header for
-// this operation. The document of the vendored contract ([DefaultAPIVersion]) does not.
+// below), body and API version. Whop queues at most one request under a key of a caller
+// in 24 hours, and repeats its answer to any other. The promise rests on that: on Whop's
+// general page (docs.whop.com, developer/api/idempotency), which speaks of every
+// authenticated POST, and on the document of the current contract ([CurrentAPIVersion]),
+// which names the header for this operation. The document of the vendored contract
+// ([DefaultAPIVersion]) does not.
 // [RetryPolicy.AtMostOnce] is for those who would rather lose a notification than rely
 // on it. A send changes its key in one case: after a 408 or 429 that Whop repeats to the
 // key, if the key was random and no earlier attempt may have been queued.
