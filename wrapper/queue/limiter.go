@@ -159,7 +159,7 @@ func (l *limiter) tryToTake(ctx context.Context, n int, retry bool) (got int, wa
 			return 0, 0, err
 		}
 	}
-	now, err := l.clock.now(ctx, q)
+	now, err := l.clock.now(ctx, q.serverTime)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -209,24 +209,35 @@ func (l *limiter) load(ctx context.Context) error {
 	return nil
 }
 
-// clock is that of the NATS server, so that workers whose clocks differ keep one pace.
+// clock is that of the NATS server, so that workers whose clocks differ, or jump, keep one
+// pace: of the local clock it takes only how long ago it asked.
 type clock struct {
-	asked time.Time // by the local clock
-	ahead time.Duration
+	asked  time.Time
+	server time.Time // then
 }
 
-func (c *clock) now(ctx context.Context, q *Queue) (time.Time, error) {
+// now returns the server's time, which it asks for once a minute.
+func (c *clock) now(ctx context.Context, ask func(context.Context) (time.Time, error)) (time.Time, error) {
 	for time.Since(c.asked) > time.Minute {
 		before := time.Now()
-		info, err := q.info(ctx, q.line, "")
+		server, err := ask(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if took := time.Since(before); took < time.Second { // else it says too little
-			c.asked, c.ahead = time.Now(), info.TimeStamp.Sub(before.Add(took/2))
+			c.asked, c.server = time.Now(), server.Add(took/2)
 		} else if ctx.Err() != nil {
 			return time.Time{}, ctx.Err()
 		}
 	}
-	return time.Now().Add(c.ahead), nil
+	return c.server.Add(time.Since(c.asked)), nil
+}
+
+// serverTime asks the server what time it is.
+func (q *Queue) serverTime(ctx context.Context) (time.Time, error) {
+	info, err := q.info(ctx, q.line, "")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.TimeStamp, nil
 }

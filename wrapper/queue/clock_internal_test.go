@@ -1,0 +1,58 @@
+package queue
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Limiters whose processes have clocks that differ go by the server's: in any minute no more
+// are let through than perMinute, whatever the local clocks say.
+func TestClocksThatDifferKeepOnePace(t *testing.T) {
+	const perMinute = 60
+	for _, test := range []struct {
+		name string
+		skew time.Duration // of the server's clock from that of this process
+	}{
+		{name: "same"},
+		{name: "server_ahead", skew: 5 * time.Second},
+		{name: "server_behind", skew: -5 * time.Second},
+		{name: "server_far_away", skew: -300 * time.Hour},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				skewed := func(context.Context) (time.Time, error) {
+					time.Sleep(20 * time.Millisecond) // the way there and back
+					return time.Now().Add(test.skew), nil
+				}
+				plain := func(context.Context) (time.Time, error) { return time.Now().Add(test.skew), nil }
+				var clocks [2]clock // of two processes
+				var shared window
+				var went []time.Time
+				for len(went) < 6*perMinute {
+					for i := range clocks {
+						ask := plain
+						if i == 1 {
+							ask = skewed
+						}
+						now, err := clocks[i].now(t.Context(), ask)
+						require.NoError(t, err)
+						require.InDelta(t, 0, now.Sub(time.Now().Add(test.skew)).Seconds(), 0.05)
+						next, got, _ := shared.take(now, 10, perMinute, false)
+						shared = next
+						for range got {
+							went = append(went, time.Now())
+						}
+					}
+					time.Sleep(50 * time.Millisecond)
+				}
+				for i := perMinute; i < len(went); i++ {
+					require.Greater(t, went[i].Sub(went[i-perMinute]), time.Minute)
+				}
+			})
+		})
+	}
+}
