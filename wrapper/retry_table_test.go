@@ -16,12 +16,16 @@ import (
 )
 
 // retryRow is a row of the table of RetryPolicy: what an attempt that ends like this
-// means, and whether another is made.
+// means, and whether another is made. reply or serve says how the attempt ends.
 type retryRow struct {
 	name              string
 	outcome           whop.Outcome
-	retry, atMostOnce bool
-	is                error
+	retriedByDefault  bool
+	retriedAtMostOnce bool
+	matches           error // of the error, by errors.Is; nil where it has none of the package's
+
+	reply whoptest.Reply
+	serve func(net.Conn)
 }
 
 // verify runs a row, with a delay before the retry. once gives a server of which the first
@@ -33,8 +37,8 @@ func (row retryRow) verify(t *testing.T, delay time.Duration, once func(*testing
 			atMostOnce bool
 			retried    bool
 		}{
-			{"default", false, row.retry},
-			{"AtMostOnce", true, row.atMostOnce},
+			{name: "default", retried: row.retriedByDefault},
+			{name: "AtMostOnce", atMostOnce: true, retried: row.retriedAtMostOnce},
 		} {
 			t.Run(policy.name, func(t *testing.T) {
 				p := whop.RetryPolicy{MaxAttempts: 2, BaseDelay: delay, AtMostOnce: policy.atMostOnce}
@@ -52,7 +56,7 @@ func (row retryRow) verify(t *testing.T, delay time.Duration, once func(*testing
 				row.check(t, failure)
 			})
 		}
-		t.Run("last attempt", func(t *testing.T) {
+		t.Run("last_attempt", func(t *testing.T) {
 			p := whop.RetryPolicy{MaxAttempts: 1}
 			url, opts := once(t)
 			opts = append([]whop.Option{whop.WithRetryPolicy(p)}, opts...)
@@ -63,12 +67,12 @@ func (row retryRow) verify(t *testing.T, delay time.Duration, once func(*testing
 
 func (row retryRow) check(t *testing.T, failure *whop.SendError) {
 	assert.Equal(t, row.outcome, failure.Outcome, "%v", failure)
-	if row.is != nil {
-		assert.ErrorIs(t, failure, row.is)
+	if row.matches != nil {
+		assert.ErrorIs(t, failure, row.matches)
 	}
 }
 
-func TestRetryTableOfAnswers(t *testing.T) {
+func TestRetryAnswers(t *testing.T) {
 	const (
 		unknown  = whop.Unknown
 		rejected = whop.Rejected
@@ -76,56 +80,53 @@ func TestRetryTableOfAnswers(t *testing.T) {
 	fail := func(status int) whoptest.Reply { return whoptest.Error(status, "", "no") }
 	inProgress := whoptest.Error(409, "idempotency_request_in_progress", "wait")
 
-	for _, row := range []struct {
-		retryRow
-		reply whoptest.Reply
-	}{
-		{retryRow{"408", unknown, true, false, nil}, fail(408)},
-		{retryRow{"429", rejected, true, true, whop.ErrRateLimited}, fail(429)},
-		{retryRow{"409 in progress", unknown, true, true, whop.ErrIdempotencyInProgress}, inProgress},
-		{retryRow{"500", unknown, true, false, whop.ErrServer}, fail(500)},
-		{retryRow{"502", unknown, true, false, whop.ErrServer}, fail(502)},
-		{retryRow{"503", unknown, true, false, whop.ErrServer}, fail(503)},
-		{retryRow{"504", unknown, true, false, whop.ErrServer}, fail(504)},
-		{retryRow{"599", unknown, true, false, whop.ErrServer}, fail(599)},
-		{retryRow{"500 after queueing", unknown, true, false, whop.ErrServer}, fail(500).AfterQueueing()},
+	for _, row := range []retryRow{
+		{name: "408", outcome: unknown, retriedByDefault: true, reply: fail(408)},
+		{name: "429", outcome: rejected, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrRateLimited, reply: fail(429)},
+		{name: "409_in_progress", outcome: unknown, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrIdempotencyInProgress, reply: inProgress},
+		{name: "500", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(500)},
+		{name: "502", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(502)},
+		{name: "503", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(503)},
+		{name: "504", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(504)},
+		{name: "599", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(599)},
+		{name: "500_after_queueing", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(500).AfterQueueing()},
 
-		{retryRow{"2xx without a body", unknown, false, false, whop.ErrMalformedResponse}, whoptest.Raw(200, "application/json", "")},
-		{retryRow{"204", unknown, false, false, whop.ErrMalformedResponse}, whoptest.Raw(204, "application/json", "")},
-		{retryRow{"2xx with HTML", unknown, false, false, whop.ErrMalformedResponse}, whoptest.Raw(200, "text/html", "<html>Sign in</html>")},
-		{retryRow{"2xx cut", unknown, false, false, whop.ErrMalformedResponse}, whoptest.Truncate()},
-		{retryRow{"2xx success false", rejected, false, false, whop.ErrNotQueued}, whoptest.NotQueued()},
+		{name: "2xx_without_a_body", outcome: unknown, matches: whop.ErrMalformedResponse, reply: whoptest.Raw(200, "application/json", "")},
+		{name: "204", outcome: unknown, matches: whop.ErrMalformedResponse, reply: whoptest.Raw(204, "application/json", "")},
+		{name: "2xx_with_HTML", outcome: unknown, matches: whop.ErrMalformedResponse, reply: whoptest.Raw(200, "text/html", "<html>Sign in</html>")},
+		{name: "2xx_cut", outcome: unknown, matches: whop.ErrMalformedResponse, reply: whoptest.Truncate()},
+		{name: "2xx_success_false", outcome: rejected, matches: whop.ErrNotQueued, reply: whoptest.NotQueued()},
 
-		{retryRow{"301", rejected, false, false, whop.ErrRedirect}, fail(301).WithHeader("Location", "/elsewhere")},
-		{retryRow{"302 to nowhere", rejected, false, false, whop.ErrRedirect}, fail(302).WithHeader("Location", "http://[bad")},
-		{retryRow{"303", unknown, false, false, whop.ErrRedirect}, fail(303)},
-		{retryRow{"304", rejected, false, false, whop.ErrRedirect}, whoptest.Raw(304, "", "")},
-		{retryRow{"307", rejected, false, false, whop.ErrRedirect}, fail(307).WithHeader("Location", "http://127.0.0.1:1/")},
-		{retryRow{"400", rejected, false, false, whop.ErrBadRequest}, fail(400)},
-		{retryRow{"400 mismatch", rejected, false, false, whop.ErrIdempotencyMismatch}, whoptest.Error(400, "idempotency_key_mismatch", "other")},
-		{retryRow{"401", rejected, false, false, whop.ErrUnauthorized}, fail(401)},
-		{retryRow{"403", rejected, false, false, whop.ErrForbidden}, fail(403)},
-		{retryRow{"404", rejected, false, false, whop.ErrNotFound}, fail(404)},
-		{retryRow{"409", rejected, false, false, whop.ErrConflict}, fail(409)},
-		{retryRow{"413", rejected, false, false, nil}, fail(413)},
-		{retryRow{"422", rejected, false, false, whop.ErrVerificationRequired}, whoptest.Raw(422, "application/json", `{"error":null}`)},
-		{retryRow{"425", rejected, false, false, nil}, fail(425)},
+		{name: "301", outcome: rejected, matches: whop.ErrRedirect, reply: fail(301).WithHeader("Location", "/elsewhere")},
+		{name: "302_to_nowhere", outcome: rejected, matches: whop.ErrRedirect, reply: fail(302).WithHeader("Location", "http://[bad")},
+		{name: "303", outcome: unknown, matches: whop.ErrRedirect, reply: fail(303)},
+		{name: "304", outcome: rejected, matches: whop.ErrRedirect, reply: whoptest.Raw(304, "", "")},
+		{name: "307", outcome: rejected, matches: whop.ErrRedirect, reply: fail(307).WithHeader("Location", "http://127.0.0.1:1/")},
+		{name: "400", outcome: rejected, matches: whop.ErrBadRequest, reply: fail(400)},
+		{name: "400_mismatch", outcome: rejected, matches: whop.ErrIdempotencyMismatch, reply: whoptest.Error(400, "idempotency_key_mismatch", "other")},
+		{name: "401", outcome: rejected, matches: whop.ErrUnauthorized, reply: fail(401)},
+		{name: "403", outcome: rejected, matches: whop.ErrForbidden, reply: fail(403)},
+		{name: "404", outcome: rejected, matches: whop.ErrNotFound, reply: fail(404)},
+		{name: "409", outcome: rejected, matches: whop.ErrConflict, reply: fail(409)},
+		{name: "413", outcome: rejected, reply: fail(413)},
+		{name: "422", outcome: rejected, matches: whop.ErrVerificationRequired, reply: whoptest.Raw(422, "application/json", `{"error":null}`)},
+		{name: "425", outcome: rejected, reply: fail(425)},
 
-		{retryRow{"400 but retry", rejected, true, true, whop.ErrBadRequest}, fail(400).WithHeader("X-Should-Retry", "true")},
-		{retryRow{"302 but retry", rejected, true, true, whop.ErrRedirect}, fail(302).WithHeader("X-Should-Retry", "true")},
-		{retryRow{"500 do retry", unknown, true, false, whop.ErrServer}, fail(500).WithHeader("X-Should-Retry", "true")},
-		{retryRow{"500 do not retry", unknown, false, false, whop.ErrServer}, fail(500).WithHeader("X-Should-Retry", "false")},
-		{retryRow{"429 do not retry", rejected, false, false, whop.ErrRateLimited}, fail(429).WithHeader("X-Should-Retry", "false")},
-		{retryRow{"409 in progress, do not retry", unknown, false, false, whop.ErrIdempotencyInProgress}, inProgress.WithHeader("X-Should-Retry", "false")},
-		{retryRow{"success false but retry", rejected, false, false, whop.ErrNotQueued}, whoptest.NotQueued().WithHeader("X-Should-Retry", "true")},
-		{retryRow{"500 nonsense in the header", unknown, true, false, whop.ErrServer}, fail(500).WithHeader("X-Should-Retry", "maybe")},
+		{name: "400_but_retry", outcome: rejected, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrBadRequest, reply: fail(400).WithHeader("X-Should-Retry", "true")},
+		{name: "302_but_retry", outcome: rejected, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrRedirect, reply: fail(302).WithHeader("X-Should-Retry", "true")},
+		{name: "500_do_retry", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(500).WithHeader("X-Should-Retry", "true")},
+		{name: "500_do_not_retry", outcome: unknown, matches: whop.ErrServer, reply: fail(500).WithHeader("X-Should-Retry", "false")},
+		{name: "429_do_not_retry", outcome: rejected, matches: whop.ErrRateLimited, reply: fail(429).WithHeader("X-Should-Retry", "false")},
+		{name: "409_in_progress_do_not_retry", outcome: unknown, matches: whop.ErrIdempotencyInProgress, reply: inProgress.WithHeader("X-Should-Retry", "false")},
+		{name: "success_false_but_retry", outcome: rejected, matches: whop.ErrNotQueued, reply: whoptest.NotQueued().WithHeader("X-Should-Retry", "true")},
+		{name: "500_retry_header_nonsense", outcome: unknown, retriedByDefault: true, matches: whop.ErrServer, reply: fail(500).WithHeader("X-Should-Retry", "maybe")},
 
-		{retryRow{"429 replayed", rejected, true, true, whop.ErrRateLimited}, fail(429).WithHeader("Idempotent-Replayed", "true")},
-		{retryRow{"408 replayed", rejected, true, true, nil}, fail(408).WithHeader("Idempotent-Replayed", "true")},
+		{name: "429_replayed", outcome: rejected, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrRateLimited, reply: fail(429).WithHeader("Idempotent-Replayed", "true")},
+		{name: "408_replayed", outcome: rejected, retriedByDefault: true, retriedAtMostOnce: true, reply: fail(408).WithHeader("Idempotent-Replayed", "true")},
 
-		{retryRow{"reset", unknown, true, false, nil}, whoptest.Reset().AfterQueueing()},
-		{retryRow{"garbage", unknown, true, false, nil}, whoptest.Garbage([]byte("\x16\x03\x01 not HTTP\r\n\r\n"))},
-		{retryRow{"a status that is none", unknown, true, false, nil}, whoptest.Garbage([]byte("HTTP/1.1 99 Odd\r\nContent-Length: 0\r\n\r\n"))},
+		{name: "reset", outcome: unknown, retriedByDefault: true, reply: whoptest.Reset().AfterQueueing()},
+		{name: "garbage", outcome: unknown, retriedByDefault: true, reply: whoptest.Garbage([]byte("\x16\x03\x01 not HTTP\r\n\r\n"))},
+		{name: "status_under_100", outcome: unknown, retriedByDefault: true, reply: whoptest.Garbage([]byte("HTTP/1.1 99 Odd\r\nContent-Length: 0\r\n\r\n"))},
 	} {
 		row.verify(t, time.Microsecond, func(t *testing.T) (string, []whop.Option) {
 			server := whoptest.NewServer(t)
@@ -135,25 +136,23 @@ func TestRetryTableOfAnswers(t *testing.T) {
 	}
 }
 
-func TestRetryTableOfConnections(t *testing.T) {
+func TestRetryConnections(t *testing.T) {
 	// The first connection goes wrong, the second serves.
-	for _, row := range []struct {
-		retryRow
-		serve func(net.Conn)
-	}{
-		{retryRow{"closed without an answer", whop.Unknown, true, false, nil}, readRequest},
-		{retryRow{"reset without an answer", whop.Unknown, true, false, nil}, func(c net.Conn) { readRequest(c); reset(c) }},
-		{retryRow{"closed in the middle of the request", whop.Unknown, true, false, nil}, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) }},
-		{retryRow{"headers cut", whop.Unknown, true, false, nil}, say("HTTP/1.1 200 OK\r\nContent-Le")},
-		{retryRow{"switching protocols", whop.Unknown, true, false, nil}, func(c net.Conn) {
+	for _, row := range []retryRow{
+		{name: "closed_without_an_answer", outcome: whop.Unknown, retriedByDefault: true, serve: readRequest},
+		{name: "reset_without_an_answer", outcome: whop.Unknown, retriedByDefault: true, serve: func(c net.Conn) { readRequest(c); reset(c) }},
+		{name: "closed_mid_request", outcome: whop.Unknown, retriedByDefault: true, serve: func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) }},
+		{name: "headers_cut", outcome: whop.Unknown, retriedByDefault: true, serve: say("HTTP/1.1 200 OK\r\nContent-Le")},
+		{name: "switching_protocols", outcome: whop.Unknown, retriedByDefault: true, serve: func(c net.Conn) {
 			say("HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n")(c)
 			_, _ = io.Copy(io.Discard, c) // and stays open
 		}},
-		{retryRow{"body cut", whop.Unknown, false, false, whop.ErrMalformedResponse}, say("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"succ")},
-		{retryRow{"chunks cut", whop.Unknown, false, false, whop.ErrMalformedResponse}, say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"success\":true}\r\n")},
-		{retryRow{"400 cut", whop.Rejected, false, false, whop.ErrBadRequest}, say("HTTP/1.1 400 Bad Request\r\nContent-Length: 90\r\n\r\n{\"error")},
-		{retryRow{"503 cut", whop.Unknown, true, false, whop.ErrServer}, say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 90\r\n\r\nno")},
-		{retryRow{"409 cut, so that it may say in progress", whop.Unknown, true, true, whop.ErrConflict}, say("HTTP/1.1 409 Conflict\r\nContent-Length: 90\r\n\r\n{\"error")},
+		{name: "body_cut", outcome: whop.Unknown, matches: whop.ErrMalformedResponse, serve: say("HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{\"succ")},
+		{name: "chunks_cut", outcome: whop.Unknown, matches: whop.ErrMalformedResponse, serve: say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"success\":true}\r\n")},
+		{name: "400_cut", outcome: whop.Rejected, matches: whop.ErrBadRequest, serve: say("HTTP/1.1 400 Bad Request\r\nContent-Length: 90\r\n\r\n{\"error")},
+		{name: "503_cut", outcome: whop.Unknown, retriedByDefault: true, matches: whop.ErrServer, serve: say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 90\r\n\r\nno")},
+		// What is cut may have said "in progress".
+		{name: "409_cut", outcome: whop.Unknown, retriedByDefault: true, retriedAtMostOnce: true, matches: whop.ErrConflict, serve: say("HTTP/1.1 409 Conflict\r\nContent-Length: 90\r\n\r\n{\"error")},
 	} {
 		row.verify(t, time.Microsecond, func(t *testing.T) (string, []whop.Option) {
 			return rawServer(t, row.serve, say(sayQueued)), noKeepAlive(t)
@@ -161,13 +160,10 @@ func TestRetryTableOfConnections(t *testing.T) {
 	}
 }
 
-func TestRetryTableOfTimeouts(t *testing.T) {
-	for _, row := range []struct {
-		retryRow
-		reply whoptest.Reply
-	}{
-		{retryRow{"no answer", whop.Unknown, true, false, nil}, whoptest.Stall()},
-		{retryRow{"no answer, but queued", whop.Unknown, true, false, nil}, whoptest.Stall().AfterQueueing()},
+func TestRetryTimeouts(t *testing.T) {
+	for _, row := range []retryRow{
+		{name: "no_answer", outcome: whop.Unknown, retriedByDefault: true, reply: whoptest.Stall()},
+		{name: "no_answer_queued", outcome: whop.Unknown, retriedByDefault: true, reply: whoptest.Stall().AfterQueueing()},
 	} {
 		row.verify(t, time.Second, func(t *testing.T) (string, []whop.Option) {
 			server := whoptest.NewServer(t)
@@ -178,7 +174,7 @@ func TestRetryTableOfTimeouts(t *testing.T) {
 	}
 }
 
-func TestAttemptTimeoutSaysWhoseItWas(t *testing.T) {
+func TestAttemptTimeoutError(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Stall())
 	client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()),
