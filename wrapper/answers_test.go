@@ -35,28 +35,28 @@ func TestErrorBodies(t *testing.T) {
 		name, body string
 		want       fields
 	}{
-		{"documented", `{"error":{"type":"t","code":"c","message":"m","param":"p"}}`, fields{"t", "c", "m", "p"}},
-		{"nulls", `{"error":{"type":"t","code":null,"message":"m","param":null}}`, fields{"t", "", "m", ""}},
-		{"null error", `{"error":null}`, fields{}},
-		{"string error", `{"error":"text"}`, fields{Message: "text"}},
-		{"message alone", `{"message":"You are being rate limited"}`, fields{Message: "You are being rate limited"}},
-		{"null error with a message", `{"error":null,"message":"m"}`, fields{Message: "m"}},
-		{"other types", `{"error":{"type":7,"code":["a"],"message":{"a":1},"param":false}}`, fields{"7", `["a"]`, `{"a":1}`, "false"}},
-		{"array error", `{"error":["a"]}`, fields{Message: `["a"]`}},
-		{"HTML", "<html>\n<h1>502 Bad Gateway</h1></html>", fields{Message: "<html> <h1>502 Bad Gateway</h1></html>"}},
-		{"text", " try later ", fields{Message: "try later"}},
-		{"empty", "", fields{}},
-		{"cut", `{"error":{"type":"t","me`, fields{Message: `{"error":{"type":"t","me`}},
-		{"another object", `{"errors":[{"detail":"d"}]}`, fields{Message: `{"errors":[{"detail":"d"}]}`}},
-		{"a JSON string", `"down"`, fields{Message: `"down"`}},
-		{"bytes", "\xff\xfe\x00", fields{}},
-		{"unknown fields", `{"error":{"type":"t","message":"m","doc_url":"d"},"more":1}`, fields{Type: "t", Message: "m"}},
+		{name: "documented", body: `{"error":{"type":"t","code":"c","message":"m","param":"p"}}`, want: fields{Type: "t", Code: "c", Message: "m", Param: "p"}},
+		{name: "nulls", body: `{"error":{"type":"t","code":null,"message":"m","param":null}}`, want: fields{Type: "t", Message: "m"}},
+		{name: "null error", body: `{"error":null}`, want: fields{}},
+		{name: "string error", body: `{"error":"text"}`, want: fields{Message: "text"}},
+		{name: "message alone", body: `{"message":"You are being rate limited"}`, want: fields{Message: "You are being rate limited"}},
+		{name: "null error with a message", body: `{"error":null,"message":"m"}`, want: fields{Message: "m"}},
+		{name: "other types", body: `{"error":{"type":7,"code":["a"],"message":{"a":1},"param":false}}`, want: fields{Type: "7", Code: `["a"]`, Message: `{"a":1}`, Param: "false"}},
+		{name: "array error", body: `{"error":["a"]}`, want: fields{Message: `["a"]`}},
+		{name: "HTML", body: "<html>\n<h1>502 Bad Gateway</h1></html>", want: fields{Message: "<html> <h1>502 Bad Gateway</h1></html>"}},
+		{name: "text", body: " try later ", want: fields{Message: "try later"}},
+		{name: "empty", want: fields{}},
+		{name: "cut", body: `{"error":{"type":"t","me`, want: fields{Message: `{"error":{"type":"t","me`}},
+		{name: "another object", body: `{"errors":[{"detail":"d"}]}`, want: fields{Message: `{"errors":[{"detail":"d"}]}`}},
+		{name: "a JSON string", body: `"down"`, want: fields{Message: `"down"`}},
+		{name: "bytes", body: "\xff\xfe\x00", want: fields{}},
+		{name: "unknown fields", body: `{"error":{"type":"t","message":"m","doc_url":"d"},"more":1}`, want: fields{Type: "t", Message: "m"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, status := range []int{400, 401, 422, 429, 500, 503} {
 				failure, api := apiError(t, with(status, test.body))
 				assert.Equal(t, status, api.StatusCode)
-				assert.Equal(t, test.want, fields{api.Type, api.Code, api.Message, api.Param})
+				assert.Equal(t, test.want, fields{Type: api.Type, Code: api.Code, Message: api.Message, Param: api.Param})
 				assert.Equal(t, test.body, string(api.Body))
 				assert.ErrorContains(t, failure, fmt.Sprint(status))
 				assert.NotContains(t, failure.Error(), "\n")
@@ -81,11 +81,11 @@ func TestBodiesOverTheLimit(t *testing.T) {
 		size    int
 		prefix  string
 		outcome whop.Outcome
-		is      error
+		matches error
 	}{
-		{200, 3 << 20, queuedBody, whop.Unknown, whop.ErrMalformedResponse},
-		{400, 3 << 20, "", whop.Rejected, whop.ErrBadRequest},
-		{503, 3 << 20, "", whop.Unknown, whop.ErrServer},
+		{status: 200, size: 3 << 20, prefix: queuedBody, outcome: whop.Unknown, matches: whop.ErrMalformedResponse},
+		{status: 400, size: 3 << 20, outcome: whop.Rejected, matches: whop.ErrBadRequest},
+		{status: 503, size: 3 << 20, outcome: whop.Unknown, matches: whop.ErrServer},
 	} {
 		read := &countingReader{left: test.size}
 		failure, api := apiError(t, func() (*http.Response, error) {
@@ -94,7 +94,7 @@ func TestBodiesOverTheLimit(t *testing.T) {
 			return resp, nil
 		})
 		assert.Equal(t, test.outcome, failure.Outcome)
-		assert.ErrorIs(t, failure, test.is)
+		assert.ErrorIs(t, failure, test.matches)
 		assert.Len(t, api.Body, 4<<10)
 		assert.LessOrEqual(t, test.size-read.left, 1<<20+1, "it is not read to the end")
 	}
@@ -171,28 +171,28 @@ func TestErrorsMatchByStatusAndCode(t *testing.T) {
 	for _, test := range []struct {
 		status    int
 		body      string
-		is        []error
+		matches   []error
 		retryable bool
 	}{
-		{302, "", []error{whop.ErrRedirect}, false},
-		{400, "", []error{whop.ErrBadRequest}, false},
-		{400, coded("idempotency_key_mismatch"), []error{whop.ErrBadRequest, whop.ErrIdempotencyMismatch}, false},
-		{401, "", []error{whop.ErrUnauthorized}, false},
-		{403, "", []error{whop.ErrForbidden}, false},
-		{404, "", []error{whop.ErrNotFound}, false},
-		{408, "", nil, true},
-		{409, "", []error{whop.ErrConflict}, false},
-		{409, coded("idempotency_request_in_progress"), []error{whop.ErrConflict, whop.ErrIdempotencyInProgress}, true},
-		{418, "", nil, false},
-		{422, `{"error":null}`, []error{whop.ErrVerificationRequired}, false},
-		{429, "", []error{whop.ErrRateLimited}, true},
-		{500, "", []error{whop.ErrServer}, true},
-		{503, coded("idempotency_request_in_progress"), []error{whop.ErrServer}, true},
+		{status: 302, matches: []error{whop.ErrRedirect}},
+		{status: 400, matches: []error{whop.ErrBadRequest}},
+		{status: 400, body: coded("idempotency_key_mismatch"), matches: []error{whop.ErrBadRequest, whop.ErrIdempotencyMismatch}},
+		{status: 401, matches: []error{whop.ErrUnauthorized}},
+		{status: 403, matches: []error{whop.ErrForbidden}},
+		{status: 404, matches: []error{whop.ErrNotFound}},
+		{status: 408, retryable: true},
+		{status: 409, matches: []error{whop.ErrConflict}},
+		{status: 409, body: coded("idempotency_request_in_progress"), matches: []error{whop.ErrConflict, whop.ErrIdempotencyInProgress}, retryable: true},
+		{status: 418},
+		{status: 422, body: `{"error":null}`, matches: []error{whop.ErrVerificationRequired}},
+		{status: 429, matches: []error{whop.ErrRateLimited}, retryable: true},
+		{status: 500, matches: []error{whop.ErrServer}, retryable: true},
+		{status: 503, body: coded("idempotency_request_in_progress"), matches: []error{whop.ErrServer}, retryable: true},
 	} {
 		failure, _ := apiError(t, with(test.status, test.body))
 		for _, target := range all {
 			want := false
-			for _, e := range test.is {
+			for _, e := range test.matches {
 				want = want || e == target
 			}
 			assert.Equal(t, want, errors.Is(fmt.Errorf("sending: %w", failure), target), "%d is %v", test.status, target)

@@ -38,25 +38,25 @@ func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 		proof bool
 		first func(*http2Conn) // what the first connection does; the next ones serve
 	}{
-		{"REFUSED_STREAM after the whole request", unprocessed, resetFirst(codeRefusedStream)},
-		{"GOAWAY before the stream", unprocessed, goAway(before, codeNoError)},
-		{"PROTOCOL_ERROR after the whole request", doubtful, resetFirst(codeProtocolError)},
-		{"CANCEL after the whole request", doubtful, resetFirst(codeCancel)},
-		{"INTERNAL_ERROR after the whole request", doubtful, resetFirst(codeInternalError)},
-		{"NO_ERROR after the whole request", doubtful, resetFirst(codeNoError)},
-		{"ENHANCE_YOUR_CALM after the whole request", doubtful, resetFirst(codeEnhanceYourCalm)},
-		{"connection closed after the whole request", doubtful, func(c *http2Conn) { c.request() }},
-		{"GOAWAY at the stream, then closed", doubtful, func(c *http2Conn) {
+		{name: "REFUSED_STREAM after the whole request", proof: unprocessed, first: resetFirst(codeRefusedStream)},
+		{name: "GOAWAY before the stream", proof: unprocessed, first: goAway(before, codeNoError)},
+		{name: "PROTOCOL_ERROR after the whole request", proof: doubtful, first: resetFirst(codeProtocolError)},
+		{name: "CANCEL after the whole request", proof: doubtful, first: resetFirst(codeCancel)},
+		{name: "INTERNAL_ERROR after the whole request", proof: doubtful, first: resetFirst(codeInternalError)},
+		{name: "NO_ERROR after the whole request", proof: doubtful, first: resetFirst(codeNoError)},
+		{name: "ENHANCE_YOUR_CALM after the whole request", proof: doubtful, first: resetFirst(codeEnhanceYourCalm)},
+		{name: "connection closed after the whole request", proof: doubtful, first: func(c *http2Conn) { c.request() }},
+		{name: "GOAWAY at the stream, then closed", proof: doubtful, first: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.goAway(stream, codeNoError)
 			}
 		}},
-		{"GOAWAY with an error at the stream, then closed", doubtful, func(c *http2Conn) {
+		{name: "GOAWAY with an error at the stream, then closed", proof: doubtful, first: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.goAway(stream, codeInternalError)
 			}
 		}},
-		{"GOAWAY without saying which, then closed", doubtful, func(c *http2Conn) {
+		{name: "GOAWAY without saying which, then closed", proof: doubtful, first: func(c *http2Conn) {
 			c.request()
 			c.goAway(1<<31-1, codeNoError)
 		}},
@@ -110,16 +110,16 @@ func TestHTTP2Outcomes(t *testing.T) {
 		deliveries int // refused ones go out up to three times more in an attempt
 		serve      func(*http2Conn)
 	}{
-		{"every stream refused", whop.NotSent, 12, refuse},
-		{"one protocol error, then refused", whop.Unknown, 3, func(c *http2Conn) {
+		{name: "every stream refused", outcome: whop.NotSent, deliveries: 12, serve: refuse},
+		{name: "one protocol error, then refused", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.reset(stream, codeProtocolError)
 			}
 			refuse(c)
 		}},
-		{"every stream a protocol error", whop.Unknown, 3, resetAll(codeProtocolError)},
-		{"every connection closed", whop.Unknown, 3, func(c *http2Conn) { c.request() }},
-		{"every connection closed by GOAWAY before the stream", whop.NotSent, 12, func(c *http2Conn) {
+		{name: "every stream a protocol error", outcome: whop.Unknown, deliveries: 3, serve: resetAll(codeProtocolError)},
+		{name: "every connection closed", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) { c.request() }},
+		{name: "every connection closed by GOAWAY before the stream", outcome: whop.NotSent, deliveries: 12, serve: func(c *http2Conn) {
 			c.request()
 			c.goAway(0, codeNoError)
 			c.linger()
@@ -146,8 +146,8 @@ func TestHTTP2BodyBrokenOff(t *testing.T) {
 		outcome whop.Outcome
 		serve   func(*http2Conn)
 	}{
-		{"closed", whop.Unknown, func(c *http2Conn) { c.headers() }},
-		{"refused", whop.NotSent, func(c *http2Conn) {
+		{name: "closed", outcome: whop.Unknown, serve: func(c *http2Conn) { c.headers() }},
+		{name: "refused", outcome: whop.NotSent, serve: func(c *http2Conn) {
 			for {
 				stream, _ := c.headers()
 				if stream == 0 {
@@ -156,7 +156,7 @@ func TestHTTP2BodyBrokenOff(t *testing.T) {
 				c.reset(stream, codeRefusedStream)
 			}
 		}},
-		{"reset", whop.Unknown, func(c *http2Conn) {
+		{name: "reset", outcome: whop.Unknown, serve: func(c *http2Conn) {
 			for {
 				stream, _ := c.headers()
 				if stream == 0 {

@@ -124,19 +124,19 @@ func TestOutcomeIsOverAllAttempts(t *testing.T) {
 		name    string
 		answers []func() (*http.Response, error)
 		want    whop.Outcome
-		is      error
+		matches error
 	}{
-		{"lost, then 401", []func() (*http.Response, error){lost, with(401, "")}, whop.Unknown, whop.ErrUnauthorized},
-		{"500, then not sent", []func() (*http.Response, error){with(500, ""), notSent, notSent}, whop.Unknown, dialError},
-		{"not sent, then 401", []func() (*http.Response, error){notSent, with(401, "")}, whop.Rejected, whop.ErrUnauthorized},
-		{"429, then not sent", []func() (*http.Response, error){with(429, ""), notSent, notSent}, whop.Rejected, dialError},
-		{"never sent", []func() (*http.Response, error){notSent, notSent, notSent}, whop.NotSent, dialError},
-		{"lost, then success false", []func() (*http.Response, error){lost, with(200, `{"success":false}`)}, whop.Unknown, whop.ErrNotQueued},
+		{name: "lost, then 401", answers: []func() (*http.Response, error){lost, with(401, "")}, want: whop.Unknown, matches: whop.ErrUnauthorized},
+		{name: "500, then not sent", answers: []func() (*http.Response, error){with(500, ""), notSent, notSent}, want: whop.Unknown, matches: dialError},
+		{name: "not sent, then 401", answers: []func() (*http.Response, error){notSent, with(401, "")}, want: whop.Rejected, matches: whop.ErrUnauthorized},
+		{name: "429, then not sent", answers: []func() (*http.Response, error){with(429, ""), notSent, notSent}, want: whop.Rejected, matches: dialError},
+		{name: "never sent", answers: []func() (*http.Response, error){notSent, notSent, notSent}, want: whop.NotSent, matches: dialError},
+		{name: "lost, then success false", answers: []func() (*http.Response, error){lost, with(200, `{"success":false}`)}, want: whop.Unknown, matches: whop.ErrNotQueued},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			failure := sendError(t, newClient(t, "https://whop.test", inMemory(inTurn(test.answers...))), paid)
 			assert.Equal(t, test.want, failure.Outcome)
-			assert.ErrorIs(t, failure, test.is)
+			assert.ErrorIs(t, failure, test.matches)
 			assert.Equal(t, len(test.answers), failure.Attempts)
 		})
 	}

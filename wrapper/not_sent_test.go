@@ -52,15 +52,15 @@ func TestNotSent(t *testing.T) {
 		transport *http.Transport
 		retried   bool
 	}{
-		{"connection refused", refused, &http.Transport{}, true},
-		{"temporary DNS failure", "https://whop.test", resolving(serverFailure), true},
-		{"no such host", "https://whop.test", resolving(noSuchName), false},
-		{"TLS handshake broken off", "https://" + hostOf(rawServer(t, func(net.Conn) {})), &http.Transport{}, true},
-		{"certificate not trusted", https.URL, &http.Transport{}, false},
-		{"certificate for another host", https.URL, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting.RootCAs, ServerName: "other.test"}}, false},
-		{"https to a plain server", "https://" + hostOf(rawServer(t, say("HTTP/1.1 400 Bad Request\r\n\r\n"))), &http.Transport{}, false},
-		{"proxy unreachable", "https://whop.test", proxied(refused), true},
-		{"proxy refuses", "https://whop.test", proxied(refusingProxy.URL), true},
+		{name: "connection refused", baseURL: refused, transport: &http.Transport{}, retried: true},
+		{name: "temporary DNS failure", baseURL: "https://whop.test", transport: resolving(serverFailure), retried: true},
+		{name: "no such host", baseURL: "https://whop.test", transport: resolving(noSuchName)},
+		{name: "TLS handshake broken off", baseURL: "https://" + hostOf(rawServer(t, func(net.Conn) {})), transport: &http.Transport{}, retried: true},
+		{name: "certificate not trusted", baseURL: https.URL, transport: &http.Transport{}},
+		{name: "certificate for another host", baseURL: https.URL, transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting.RootCAs, ServerName: "other.test"}}},
+		{name: "https to a plain server", baseURL: "https://" + hostOf(rawServer(t, say("HTTP/1.1 400 Bad Request\r\n\r\n"))), transport: &http.Transport{}},
+		{name: "proxy unreachable", baseURL: "https://whop.test", transport: proxied(refused), retried: true},
+		{name: "proxy refuses", baseURL: "https://whop.test", transport: proxied(refusingProxy.URL), retried: true},
 	} {
 		for _, atMostOnce := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, AtMostOnce %v", test.name, atMostOnce), func(t *testing.T) {
@@ -198,66 +198,66 @@ func TestEvidenceOfOtherTransports(t *testing.T) {
 		outcome whop.Outcome
 		fail    func(*http.Request) error
 	}{
-		{"no hook, any error", whop.Unknown, func(*http.Request) error { return errors.New("boom") }},
-		{"no hook, dial error", whop.NotSent, func(*http.Request) error { return dial }},
-		{"no hook, DNS error", whop.NotSent, func(*http.Request) error { return &net.DNSError{IsTemporary: true} }},
-		{"no hook, certificate", whop.NotSent, func(*http.Request) error { return x509.UnknownAuthorityError{} }},
-		{"no hook, write error", whop.Unknown, func(*http.Request) error { return write }},
-		{"asked for a connection", whop.NotSent, func(r *http.Request) error {
+		{name: "no hook, any error", outcome: whop.Unknown, fail: func(*http.Request) error { return errors.New("boom") }},
+		{name: "no hook, dial error", outcome: whop.NotSent, fail: func(*http.Request) error { return dial }},
+		{name: "no hook, DNS error", outcome: whop.NotSent, fail: func(*http.Request) error { return &net.DNSError{IsTemporary: true} }},
+		{name: "no hook, certificate", outcome: whop.NotSent, fail: func(*http.Request) error { return x509.UnknownAuthorityError{} }},
+		{name: "no hook, write error", outcome: whop.Unknown, fail: func(*http.Request) error { return write }},
+		{name: "asked for a connection", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			trace(r).GetConn("whop.test:443")
 			return errors.New("boom")
 		}},
-		{"got a connection", whop.NotSent, func(r *http.Request) error { connect(r); return errors.New("boom") }},
-		{"wrote headers", whop.Unknown, func(r *http.Request) error {
+		{name: "got a connection", outcome: whop.NotSent, fail: func(r *http.Request) error { connect(r); return errors.New("boom") }},
+		{name: "wrote headers", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			return errors.New("boom")
 		}},
-		{"wrote headers, then a dial error from elsewhere", whop.Unknown, func(r *http.Request) error {
+		{name: "wrote headers, then a dial error from elsewhere", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			return dial
 		}},
-		{"wrote the request", whop.Unknown, func(r *http.Request) error {
+		{name: "wrote the request", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{})
 			return io.EOF
 		}},
-		{"HTTP/1 write failed", whop.NotSent, func(r *http.Request) error {
+		{name: "HTTP/1 write failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, "Host")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{Err: io.ErrClosedPipe})
 			return io.EOF
 		}},
-		{"HTTP/1 flush failed", whop.NotSent, func(r *http.Request) error {
+		{name: "HTTP/1 flush failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, "Host")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{})
 			return fmt.Errorf("broken: %w", write)
 		}},
-		{"HTTP/2 write failed", whop.Unknown, func(r *http.Request) error {
+		{name: "HTTP/2 write failed", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{Err: write})
 			return write
 		}},
-		{"sent again by the transport, which then gets no connection", whop.Unknown, func(r *http.Request) error {
+		{name: "sent again by the transport, which then gets no connection", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			trace(r).GetConn("whop.test:443")
 			return dial
 		}},
-		{"stream refused", whop.NotSent, func(r *http.Request) error {
+		{name: "stream refused", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()
 			return streamError{StreamID: 3, Code: 7}
 		}},
-		{"stream cancelled", whop.Unknown, func(r *http.Request) error {
+		{name: "stream cancelled", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()

@@ -22,12 +22,12 @@ func TestBodyOfBothVariants(t *testing.T) {
 		n    whop.Notification
 		want string
 	}{
-		{"company", whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"}), `{"company_id":"biz_1","content":"C","title":"T"}`},
-		{"experience", whop.ToExperience("exp_1", whop.Message{Title: "T", Content: "C"}), `{"content":"C","experience_id":"exp_1","title":"T"}`},
-		{"company, all of it", whop.ToCompany("biz_1", full).OnlyUsers("user_1", "user_2"), `{"company_id":"biz_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1","user_2"]}`},
-		{"experience, all of it", whop.ToExperience("exp_1", full).OnlyUsers("user_1"), `{"experience_id":"exp_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1"]}`},
-		{"characters", whop.ToCompany("biz_1", whop.Message{Title: "Ünïcödé 🎉", Content: "a\nb\t\"c\" <d> & \x00"}), `{"company_id":"biz_1","title":"Ünïcödé 🎉","content":"a\nb\t\"c\" <d> & \u0000"}`},
-		{"the key is no part of it", paid.WithIdempotencyKey("k"), `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`},
+		{name: "company", n: whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"}), want: `{"company_id":"biz_1","content":"C","title":"T"}`},
+		{name: "experience", n: whop.ToExperience("exp_1", whop.Message{Title: "T", Content: "C"}), want: `{"content":"C","experience_id":"exp_1","title":"T"}`},
+		{name: "company, all of it", n: whop.ToCompany("biz_1", full).OnlyUsers("user_1", "user_2"), want: `{"company_id":"biz_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1","user_2"]}`},
+		{name: "experience, all of it", n: whop.ToExperience("exp_1", full).OnlyUsers("user_1"), want: `{"experience_id":"exp_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1"]}`},
+		{name: "characters", n: whop.ToCompany("biz_1", whop.Message{Title: "Ünïcödé 🎉", Content: "a\nb\t\"c\" <d> & \x00"}), want: `{"company_id":"biz_1","title":"Ünïcödé 🎉","content":"a\nb\t\"c\" <d> & \u0000"}`},
+		{name: "the key is no part of it", n: paid.WithIdempotencyKey("k"), want: `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body, err := json.Marshal(test.n)
@@ -76,32 +76,32 @@ func TestInvalidNotifications(t *testing.T) {
 		n      whop.Notification
 		fields []string
 	}{
-		{"zero", whop.Notification{}, []string{"company_id", "title", "content"}},
-		{"no target", whop.Notification{}.OnlyUsers("user_1"), []string{"company_id", "title", "content"}},
-		{"blank company", whop.ToCompany(" ", ok), []string{"company_id"}},
-		{"blank experience", whop.ToExperience("", ok), []string{"experience_id"}},
-		{"an experience as company", whop.ToCompany("exp_1", ok), []string{"company_id"}},
-		{"a company as experience", whop.ToExperience("biz_1", ok), []string{"experience_id"}},
-		{"company of no UTF-8", whop.ToCompany("biz_\xff", ok), []string{"company_id"}},
-		{"no title", message(func(m *whop.Message) { m.Title = "" }), []string{"title"}},
-		{"blank title", message(func(m *whop.Message) { m.Title = " \n\t" }), []string{"title"}},
-		{"title of no UTF-8", message(func(m *whop.Message) { m.Title = "a\xff" }), []string{"title"}},
-		{"no content", message(func(m *whop.Message) { m.Content = "" }), []string{"content"}},
-		{"content of no UTF-8", message(func(m *whop.Message) { m.Content = "\xc3\x28" }), []string{"content"}},
-		{"subtitle of no UTF-8", message(func(m *whop.Message) { m.Subtitle = "\xff" }), []string{"subtitle"}},
-		{"rest path of no UTF-8", message(func(m *whop.Message) { m.RestPath = "/\xff" }), []string{"rest_path"}},
-		{"icon user of no UTF-8", message(func(m *whop.Message) { m.IconUserID = "\xff" }), []string{"icon_user_id"}},
-		{"rest path without a slash or question mark", message(func(m *whop.Message) { m.RestPath = "settings" }), []string{"rest_path"}},
-		{"narrowed to nobody", paid.OnlyUsers(), []string{"user_ids"}},
-		{"narrowed to nobody at last", paid.OnlyUsers("user_1").OnlyUsers([]string{}...), []string{"user_ids"}},
-		{"a blank user", paid.OnlyUsers("user_1", " "), []string{"user_ids"}},
-		{"a user of no UTF-8", paid.OnlyUsers("user_\xff"), []string{"user_ids"}},
-		{"key too long", paid.WithIdempotencyKey(strings.Repeat("k", 256)), []string{"Idempotency-Key"}},
-		{"key with a line break", paid.WithIdempotencyKey("a\r\nb"), []string{"Idempotency-Key"}},
-		{"key not ASCII", paid.WithIdempotencyKey("bestellung-ä"), []string{"Idempotency-Key"}},
-		{"key with a space at the end", paid.WithIdempotencyKey("a "), []string{"Idempotency-Key"}},
-		{"empty key", paid.WithIdempotencyKey(""), []string{"Idempotency-Key"}},
-		{"several things", whop.ToCompany("", whop.Message{RestPath: "x"}).OnlyUsers(), []string{"company_id", "title", "content", "rest_path", "user_ids"}},
+		{name: "zero", n: whop.Notification{}, fields: []string{"company_id", "title", "content"}},
+		{name: "no target", n: whop.Notification{}.OnlyUsers("user_1"), fields: []string{"company_id", "title", "content"}},
+		{name: "blank company", n: whop.ToCompany(" ", ok), fields: []string{"company_id"}},
+		{name: "blank experience", n: whop.ToExperience("", ok), fields: []string{"experience_id"}},
+		{name: "an experience as company", n: whop.ToCompany("exp_1", ok), fields: []string{"company_id"}},
+		{name: "a company as experience", n: whop.ToExperience("biz_1", ok), fields: []string{"experience_id"}},
+		{name: "company of no UTF-8", n: whop.ToCompany("biz_\xff", ok), fields: []string{"company_id"}},
+		{name: "no title", n: message(func(m *whop.Message) { m.Title = "" }), fields: []string{"title"}},
+		{name: "blank title", n: message(func(m *whop.Message) { m.Title = " \n\t" }), fields: []string{"title"}},
+		{name: "title of no UTF-8", n: message(func(m *whop.Message) { m.Title = "a\xff" }), fields: []string{"title"}},
+		{name: "no content", n: message(func(m *whop.Message) { m.Content = "" }), fields: []string{"content"}},
+		{name: "content of no UTF-8", n: message(func(m *whop.Message) { m.Content = "\xc3\x28" }), fields: []string{"content"}},
+		{name: "subtitle of no UTF-8", n: message(func(m *whop.Message) { m.Subtitle = "\xff" }), fields: []string{"subtitle"}},
+		{name: "rest path of no UTF-8", n: message(func(m *whop.Message) { m.RestPath = "/\xff" }), fields: []string{"rest_path"}},
+		{name: "icon user of no UTF-8", n: message(func(m *whop.Message) { m.IconUserID = "\xff" }), fields: []string{"icon_user_id"}},
+		{name: "rest path without a slash or question mark", n: message(func(m *whop.Message) { m.RestPath = "settings" }), fields: []string{"rest_path"}},
+		{name: "narrowed to nobody", n: paid.OnlyUsers(), fields: []string{"user_ids"}},
+		{name: "narrowed to nobody at last", n: paid.OnlyUsers("user_1").OnlyUsers([]string{}...), fields: []string{"user_ids"}},
+		{name: "a blank user", n: paid.OnlyUsers("user_1", " "), fields: []string{"user_ids"}},
+		{name: "a user of no UTF-8", n: paid.OnlyUsers("user_\xff"), fields: []string{"user_ids"}},
+		{name: "key too long", n: paid.WithIdempotencyKey(strings.Repeat("k", 256)), fields: []string{"Idempotency-Key"}},
+		{name: "key with a line break", n: paid.WithIdempotencyKey("a\r\nb"), fields: []string{"Idempotency-Key"}},
+		{name: "key not ASCII", n: paid.WithIdempotencyKey("bestellung-ä"), fields: []string{"Idempotency-Key"}},
+		{name: "key with a space at the end", n: paid.WithIdempotencyKey("a "), fields: []string{"Idempotency-Key"}},
+		{name: "empty key", n: paid.WithIdempotencyKey(""), fields: []string{"Idempotency-Key"}},
+		{name: "several things", n: whop.ToCompany("", whop.Message{RestPath: "x"}).OnlyUsers(), fields: []string{"company_id", "title", "content", "rest_path", "user_ids"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.n.Validate()
@@ -152,18 +152,18 @@ func TestUnfamiliarButValid(t *testing.T) {
 
 func TestDecodingRefusesWhatItCannotSendAsMeant(t *testing.T) {
 	for _, test := range []struct{ name, json, field string }{
-		{"no target", `{"title":"T","content":"C"}`, "company_id"},
-		{"null targets", `{"company_id":null,"experience_id":null,"title":"T","content":"C"}`, "company_id"},
-		{"both targets", `{"company_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`, "company_id"},
-		{"unknown field", `{"company_id":"biz_1","title":"T","content":"C","user_id":"u"}`, "user_id"},
-		{"other capitals", `{"company_id":"biz_1","title":"T","content":"C","User_Ids":["u"]}`, "User_Ids"},
-		{"a field twice", `{"company_id":"biz_1","title":"T","content":"C","user_ids":["u"],"user_ids":null}`, "user_ids"},
-		{"number for a string", `{"company_id":"biz_1","title":7,"content":"C"}`, "title"},
-		{"string for an array", `{"company_id":"biz_1","title":"T","content":"C","user_ids":"u"}`, "user_ids"},
-		{"number in the array", `{"company_id":"biz_1","title":"T","content":"C","user_ids":[1]}`, "user_ids"},
-		{"null", `null`, ""},
-		{"array", `[]`, ""},
-		{"string", `"x"`, ""},
+		{name: "no target", json: `{"title":"T","content":"C"}`, field: "company_id"},
+		{name: "null targets", json: `{"company_id":null,"experience_id":null,"title":"T","content":"C"}`, field: "company_id"},
+		{name: "both targets", json: `{"company_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`, field: "company_id"},
+		{name: "unknown field", json: `{"company_id":"biz_1","title":"T","content":"C","user_id":"u"}`, field: "user_id"},
+		{name: "other capitals", json: `{"company_id":"biz_1","title":"T","content":"C","User_Ids":["u"]}`, field: "User_Ids"},
+		{name: "a field twice", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":["u"],"user_ids":null}`, field: "user_ids"},
+		{name: "number for a string", json: `{"company_id":"biz_1","title":7,"content":"C"}`, field: "title"},
+		{name: "string for an array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":"u"}`, field: "user_ids"},
+		{name: "number in the array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":[1]}`, field: "user_ids"},
+		{name: "null", json: `null`},
+		{name: "array", json: `[]`},
+		{name: "string", json: `"x"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := paid

@@ -43,26 +43,26 @@ func TestRawPeers(t *testing.T) {
 		peer   peerFunc
 		queued bool // may end well
 	}{
-		{"closes after accepting", closeAfter(nothing, leave), false},
-		{"resets after accepting", closeAfter(nothing, reset), false},
-		{"closes after 1 byte", closeAfter(1, leave), false},
-		{"closes within the headers", closeAfter(100, leave), false},
-		{"resets within the headers", closeAfter(100, reset), false},
-		{"closes within a large body", closeAfter(20_000, leave), false},
-		{"resets within a large body", closeAfter(20_000, reset), false},
-		{"closes after the request", answerThen("", leave), false},
-		{"resets after the request", answerThen("", reset), false},
-		{"closes within the status line", answerThen("HTTP/1.1 2", leave), false},
-		{"closes within the headers of the answer", answerThen("HTTP/1.1 200 OK\r\nContent-Le", reset), false},
-		{"answers, then resets", answerThen(sayQueued, reset), true},
-		{"half-open: reads and never answers", func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
+		{name: "closes after accepting", peer: closeAfter(nothing, leave)},
+		{name: "resets after accepting", peer: closeAfter(nothing, reset)},
+		{name: "closes after 1 byte", peer: closeAfter(1, leave)},
+		{name: "closes within the headers", peer: closeAfter(100, leave)},
+		{name: "resets within the headers", peer: closeAfter(100, reset)},
+		{name: "closes within a large body", peer: closeAfter(20_000, leave)},
+		{name: "resets within a large body", peer: closeAfter(20_000, reset)},
+		{name: "closes after the request", peer: answerThen("", leave)},
+		{name: "resets after the request", peer: answerThen("", reset)},
+		{name: "closes within the status line", peer: answerThen("HTTP/1.1 2", leave)},
+		{name: "closes within the headers of the answer", peer: answerThen("HTTP/1.1 200 OK\r\nContent-Le", reset)},
+		{name: "answers, then resets", peer: answerThen(sayQueued, reset), queued: true},
+		{name: "half-open: reads and never answers", peer: func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
 			whole()
 			_, _ = io.Copy(io.Discard, conn)
-		}, false},
-		{"half-open: never reads", func(conn net.Conn, _ func() bool, over <-chan struct{}) {
+		}},
+		{name: "half-open: never reads", peer: func(conn net.Conn, _ func() bool, over <-chan struct{}) {
 			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 			<-over
-		}, false},
+		}},
 	} {
 		for _, large := range []bool{false, true} {
 			for _, atMostOnce := range []bool{false, true} {

@@ -72,7 +72,7 @@ func fencesOf(markdown string) (fences []fence) {
 			heading = m[1]
 			continue
 		}
-		fences = append(fences, fence{heading, m[2], m[3]})
+		fences = append(fences, fence{heading: heading, language: m[2], text: m[3]})
 	}
 	return fences
 }

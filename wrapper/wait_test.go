@@ -63,12 +63,12 @@ func TestBackoffOfOddPolicies(t *testing.T) {
 		most   time.Duration // of any wait
 		tries  int
 	}{
-		{whop.RetryPolicy{}, time.Second, 3},
-		{whop.RetryPolicy{MaxAttempts: 1}, 0, 1},
-		{whop.RetryPolicy{MaxAttempts: 40, MaxDelay: time.Millisecond}, time.Millisecond, 40},
-		{whop.RetryPolicy{BaseDelay: time.Minute, MaxDelay: time.Second}, time.Second, 3},
-		{whop.RetryPolicy{MaxAttempts: 70, BaseDelay: math.MaxInt64, MaxDelay: time.Hour}, time.Hour, 70},
-		{whop.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, 1, 3},
+		{policy: whop.RetryPolicy{}, most: time.Second, tries: 3},
+		{policy: whop.RetryPolicy{MaxAttempts: 1}, tries: 1},
+		{policy: whop.RetryPolicy{MaxAttempts: 40, MaxDelay: time.Millisecond}, most: time.Millisecond, tries: 40},
+		{policy: whop.RetryPolicy{BaseDelay: time.Minute, MaxDelay: time.Second}, most: time.Second, tries: 3},
+		{policy: whop.RetryPolicy{MaxAttempts: 70, BaseDelay: math.MaxInt64, MaxDelay: time.Hour}, most: time.Hour, tries: 70},
+		{policy: whop.RetryPolicy{BaseDelay: 1, MaxDelay: 1}, most: 1, tries: 3},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			got, failure := waits(t, []whop.Option{whop.WithRetryPolicy(test.policy)}, with(503, ""))
@@ -93,32 +93,32 @@ func TestServersWait(t *testing.T) {
 			headers []string
 			want    time.Duration
 		}{
-			{"seconds", 503, "", []string{"Retry-After", "7"}, 7 * time.Second},
-			{"a fraction", 429, "", []string{"Retry-After", "1.25"}, 1250 * time.Millisecond},
-			{"spaces", 429, "", []string{"Retry-After", " 2 "}, 2 * time.Second},
-			{"milliseconds", 429, "", []string{"Retry-After-Ms", "1500"}, 1500 * time.Millisecond},
-			{"milliseconds first", 429, "", []string{"Retry-After", "9", "Retry-After-Ms", "20"}, 20 * time.Millisecond},
-			{"nonsense, then seconds", 429, "", []string{"Retry-After", "9", "Retry-After-Ms", "soon"}, 9 * time.Second},
-			{"a past date", 503, "", []string{"Retry-After", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}, none},
-			{"negative", 503, "", []string{"Retry-After", "-5"}, none},
-			{"zero", 503, "", []string{"Retry-After", "0"}, none},
-			{"nonsense", 503, "", []string{"Retry-After", "soon"}, none},
-			{"not a number", 503, "", []string{"Retry-After", "NaN"}, none},
-			{"hexadecimal", 503, "", []string{"Retry-After", "0x10"}, none},
-			{"infinity", 503, "", []string{"Retry-After", "inf"}, none},
-			{"message", 429, message("Try again in 12 seconds."), nil, 12 * time.Second},
-			{"message, one second", 429, message("Retry in 1 second"), nil, time.Second},
-			{"message, a fraction", 429, message("wait 0.5 seconds"), nil, 500 * time.Millisecond},
-			{"message, minute", 429, message("Please wait 1 minute"), nil, time.Minute},
-			{"message, capitals", 429, message("WAIT 3 SECONDS"), nil, 3 * time.Second},
-			{"message and a rate", 429, message("Over 600 requests per 60 seconds, try again in 4 seconds"), nil, 4 * time.Second},
-			{"old envelope", 429, `{"message":"You are being rate limited, wait 6 seconds"}`, nil, 6 * time.Second},
-			{"no JSON", 429, `slow down: 2 seconds`, nil, 2 * time.Second},
-			{"header before message", 429, message("Try again in 12 seconds."), []string{"Retry-After", "3"}, 3 * time.Second},
-			{"message without a wait", 429, message("You are being rate limited"), nil, none},
-			{"message, negative", 429, message("wait -5 seconds"), nil, none},
-			{"message, zero", 429, message("wait 0 seconds"), nil, none},
-			{"message of another status", 503, message("Try again in 12 seconds."), nil, none},
+			{name: "seconds", status: 503, headers: []string{"Retry-After", "7"}, want: 7 * time.Second},
+			{name: "a fraction", status: 429, headers: []string{"Retry-After", "1.25"}, want: 1250 * time.Millisecond},
+			{name: "spaces", status: 429, headers: []string{"Retry-After", " 2 "}, want: 2 * time.Second},
+			{name: "milliseconds", status: 429, headers: []string{"Retry-After-Ms", "1500"}, want: 1500 * time.Millisecond},
+			{name: "milliseconds first", status: 429, headers: []string{"Retry-After", "9", "Retry-After-Ms", "20"}, want: 20 * time.Millisecond},
+			{name: "nonsense, then seconds", status: 429, headers: []string{"Retry-After", "9", "Retry-After-Ms", "soon"}, want: 9 * time.Second},
+			{name: "a past date", status: 503, headers: []string{"Retry-After", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)}, want: none},
+			{name: "negative", status: 503, headers: []string{"Retry-After", "-5"}, want: none},
+			{name: "zero", status: 503, headers: []string{"Retry-After", "0"}, want: none},
+			{name: "nonsense", status: 503, headers: []string{"Retry-After", "soon"}, want: none},
+			{name: "not a number", status: 503, headers: []string{"Retry-After", "NaN"}, want: none},
+			{name: "hexadecimal", status: 503, headers: []string{"Retry-After", "0x10"}, want: none},
+			{name: "infinity", status: 503, headers: []string{"Retry-After", "inf"}, want: none},
+			{name: "message", status: 429, body: message("Try again in 12 seconds."), want: 12 * time.Second},
+			{name: "message, one second", status: 429, body: message("Retry in 1 second"), want: time.Second},
+			{name: "message, a fraction", status: 429, body: message("wait 0.5 seconds"), want: 500 * time.Millisecond},
+			{name: "message, minute", status: 429, body: message("Please wait 1 minute"), want: time.Minute},
+			{name: "message, capitals", status: 429, body: message("WAIT 3 SECONDS"), want: 3 * time.Second},
+			{name: "message and a rate", status: 429, body: message("Over 600 requests per 60 seconds, try again in 4 seconds"), want: 4 * time.Second},
+			{name: "old envelope", status: 429, body: `{"message":"You are being rate limited, wait 6 seconds"}`, want: 6 * time.Second},
+			{name: "no JSON", status: 429, body: `slow down: 2 seconds`, want: 2 * time.Second},
+			{name: "header before message", status: 429, body: message("Try again in 12 seconds."), headers: []string{"Retry-After", "3"}, want: 3 * time.Second},
+			{name: "message without a wait", status: 429, body: message("You are being rate limited"), want: none},
+			{name: "message, negative", status: 429, body: message("wait -5 seconds"), want: none},
+			{name: "message, zero", status: 429, body: message("wait 0 seconds"), want: none},
+			{name: "message of another status", status: 503, body: message("Try again in 12 seconds."), want: none},
 		} {
 			got, failure := waits(t, []whop.Option{defaults}, with(test.status, test.body, test.headers...))
 			require.NotEmpty(t, got, test.name)
@@ -154,14 +154,14 @@ func TestTooLongAWaitEndsTheSendAtOnce(t *testing.T) {
 			name, body, header string
 			want               time.Duration
 		}{
-			{"61 seconds", "", "61", 61 * time.Second},
-			{"a day", "", "86400", 24 * time.Hour},
-			{"more than a Duration holds", "", "99999999999999999999999999", forever},
-			{"more than a float holds", "", "1" + string(make0s(400)), forever},
-			{"2 minutes in the message", message("wait 2 minutes"), "", 2 * time.Minute},
-			{"minutes and seconds", message("wait 1 minute and 30 seconds"), "", 90 * time.Second},
-			{"too many minutes", message("wait 99999999999999999999 minutes"), "", forever},
-			{"the last date there is", "", "Fri, 31 Dec 9999 23:59:59 GMT", forever},
+			{name: "61 seconds", header: "61", want: 61 * time.Second},
+			{name: "a day", header: "86400", want: 24 * time.Hour},
+			{name: "more than a Duration holds", header: "99999999999999999999999999", want: forever},
+			{name: "more than a float holds", header: "1" + string(make0s(400)), want: forever},
+			{name: "2 minutes in the message", body: message("wait 2 minutes"), want: 2 * time.Minute},
+			{name: "minutes and seconds", body: message("wait 1 minute and 30 seconds"), want: 90 * time.Second},
+			{name: "too many minutes", body: message("wait 99999999999999999999 minutes"), want: forever},
+			{name: "the last date there is", header: "Fri, 31 Dec 9999 23:59:59 GMT", want: forever},
 		} {
 			var headers []string
 			if test.header != "" {

@@ -59,11 +59,11 @@ func TestDefaultLimiterIsASlidingWindow(t *testing.T) {
 		failing     float64
 		least, most time.Duration
 	}{
-		{"500 go at once", 500, 500, 0, 0, time.Second},
-		{"500 with 32 workers", 500, 32, 0, 0, 4 * time.Second},
-		{"900", 900, 64, 0, 60 * time.Second, 66 * time.Second},
-		{"6,000", 6000, 590, 0, 600 * time.Second, 612 * time.Second},
-		{"3,000 with retries", 3000, 32, 0.1, 300 * time.Second, 420 * time.Second},
+		{name: "500 go at once", n: 500, concurrency: 500, most: time.Second},
+		{name: "500 with 32 workers", n: 500, concurrency: 32, most: 4 * time.Second},
+		{name: "900", n: 900, concurrency: 64, least: 60 * time.Second, most: 66 * time.Second},
+		{name: "6,000", n: 6000, concurrency: 590, least: 600 * time.Second, most: 612 * time.Second},
+		{name: "3,000 with retries", n: 3000, concurrency: 32, failing: 0.1, least: 300 * time.Second, most: 420 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
