@@ -37,20 +37,20 @@ func TestErrorBodies(t *testing.T) {
 	}{
 		{name: "documented", body: `{"error":{"type":"t","code":"c","message":"m","param":"p"}}`, want: fields{Type: "t", Code: "c", Message: "m", Param: "p"}},
 		{name: "nulls", body: `{"error":{"type":"t","code":null,"message":"m","param":null}}`, want: fields{Type: "t", Message: "m"}},
-		{name: "null error", body: `{"error":null}`, want: fields{}},
-		{name: "string error", body: `{"error":"text"}`, want: fields{Message: "text"}},
-		{name: "message alone", body: `{"message":"You are being rate limited"}`, want: fields{Message: "You are being rate limited"}},
-		{name: "null error with a message", body: `{"error":null,"message":"m"}`, want: fields{Message: "m"}},
-		{name: "other types", body: `{"error":{"type":7,"code":["a"],"message":{"a":1},"param":false}}`, want: fields{Type: "7", Code: `["a"]`, Message: `{"a":1}`, Param: "false"}},
-		{name: "array error", body: `{"error":["a"]}`, want: fields{Message: `["a"]`}},
+		{name: "null_error", body: `{"error":null}`, want: fields{}},
+		{name: "string_error", body: `{"error":"text"}`, want: fields{Message: "text"}},
+		{name: "message_alone", body: `{"message":"You are being rate limited"}`, want: fields{Message: "You are being rate limited"}},
+		{name: "null_error_with_message", body: `{"error":null,"message":"m"}`, want: fields{Message: "m"}},
+		{name: "other_types", body: `{"error":{"type":7,"code":["a"],"message":{"a":1},"param":false}}`, want: fields{Type: "7", Code: `["a"]`, Message: `{"a":1}`, Param: "false"}},
+		{name: "array_error", body: `{"error":["a"]}`, want: fields{Message: `["a"]`}},
 		{name: "HTML", body: "<html>\n<h1>502 Bad Gateway</h1></html>", want: fields{Message: "<html> <h1>502 Bad Gateway</h1></html>"}},
 		{name: "text", body: " try later ", want: fields{Message: "try later"}},
 		{name: "empty", want: fields{}},
 		{name: "cut", body: `{"error":{"type":"t","me`, want: fields{Message: `{"error":{"type":"t","me`}},
-		{name: "another object", body: `{"errors":[{"detail":"d"}]}`, want: fields{Message: `{"errors":[{"detail":"d"}]}`}},
-		{name: "a JSON string", body: `"down"`, want: fields{Message: `"down"`}},
+		{name: "another_object", body: `{"errors":[{"detail":"d"}]}`, want: fields{Message: `{"errors":[{"detail":"d"}]}`}},
+		{name: "a_JSON_string", body: `"down"`, want: fields{Message: `"down"`}},
 		{name: "bytes", body: "\xff\xfe\x00", want: fields{}},
-		{name: "unknown fields", body: `{"error":{"type":"t","message":"m","doc_url":"d"},"more":1}`, want: fields{Type: "t", Message: "m"}},
+		{name: "unknown_fields", body: `{"error":{"type":"t","message":"m","doc_url":"d"},"more":1}`, want: fields{Type: "t", Message: "m"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, status := range []int{400, 401, 422, 429, 500, 503} {
@@ -65,7 +65,7 @@ func TestErrorBodies(t *testing.T) {
 	}
 }
 
-func TestLongErrorsAreBounded(t *testing.T) {
+func TestLongErrors(t *testing.T) {
 	long := strings.Repeat("é", 200_000)
 	for _, body := range []string{long, `{"error":{"type":"` + long + `","message":"` + long + `","code":"` + long + `","param":"` + long + `"}}`} {
 		failure, api := apiError(t, with(500, body, "X-Request-Id", "r"))
@@ -161,7 +161,7 @@ func TestSuccessBodies(t *testing.T) {
 	}
 }
 
-func TestErrorsMatchByStatusAndCode(t *testing.T) {
+func TestErrorMatching(t *testing.T) {
 	all := []error{
 		whop.ErrBadRequest, whop.ErrUnauthorized, whop.ErrForbidden, whop.ErrNotFound, whop.ErrConflict,
 		whop.ErrVerificationRequired, whop.ErrRateLimited, whop.ErrServer, whop.ErrIdempotencyMismatch,
@@ -218,7 +218,7 @@ func TestRequestID(t *testing.T) {
 }
 
 // A server, or a proxy, that sends the key back does not get it into an error or a log.
-func TestTheKeySentBackShowsNowhere(t *testing.T) {
+func TestKeyRedactedFromAnswers(t *testing.T) {
 	for name, answer := range map[string]func() (*http.Response, error){
 		"message": with(401, `{"error":{"type":"`+testKey+`","message":"bad key `+testKey+`","code":"`+testKey+`","param":"`+testKey+`"}}`),
 		"escaped": with(401, `{"error":{"type":"t","message":"bad key `+strings.ReplaceAll(testKey, "_", `\u005f`)+`"}}`),
@@ -242,7 +242,7 @@ func TestTheKeySentBackShowsNowhere(t *testing.T) {
 		})
 	}
 
-	t.Run("not HTTP", func(t *testing.T) {
+	t.Run("not_HTTP", func(t *testing.T) {
 		url := rawServer(t, func(c net.Conn) {
 			readRequest(c)
 			_, _ = io.WriteString(c, "Bearer "+testKey+"\r\n\r\n")
@@ -252,7 +252,7 @@ func TestTheKeySentBackShowsNowhere(t *testing.T) {
 	})
 }
 
-func TestErrorTextsAtThreeInTheMorning(t *testing.T) {
+func TestErrorTexts(t *testing.T) {
 	keyed := paid.WithIdempotencyKey("order-7")
 	body := `{"error":{"type":"invalid_request_error","code":"parameter_missing","message":"Missing required parameter: title.","param":"title"}}`
 	for _, test := range []struct {
@@ -294,7 +294,7 @@ func TestErrorTextsAtThreeInTheMorning(t *testing.T) {
 		"whop: invalid notification: user_ids: narrows the audience to nobody; leave user_ids out to notify everybody")
 }
 
-func TestErrorsLogAsGroups(t *testing.T) {
+func TestErrorLogGroups(t *testing.T) {
 	var log bytes.Buffer
 	failure, _ := apiError(t, with(429, `{"error":{"type":"rate_limited","message":"slow down"}}`, "X-Request-Id", "r", "Retry-After", "3"))
 	slog.New(slog.NewJSONHandler(&log, nil)).Error("not notified", "error", failure)

@@ -24,7 +24,7 @@ func companyBody(t *testing.T) gen.CreateNotificationJSONRequestBody {
 	return body
 }
 
-func TestAPITakesTheSameWay(t *testing.T) {
+func TestAPISendsLikeSend(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(503, "", ""), whoptest.Error(429, "", ""))
 	client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()))
@@ -49,7 +49,8 @@ func TestAPITakesTheSameWay(t *testing.T) {
 	assert.Len(t, server.Queued(), 1)
 }
 
-func TestAPIGivesTheLastResponseWhateverItsStatus(t *testing.T) {
+// API gives the last response, whatever its status.
+func TestAPILastResponse(t *testing.T) {
 	for _, status := range []int{202, 302, 400, 404, 503} {
 		client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
 			return response(status, "the body", "X-Odd", "1"), nil
@@ -64,7 +65,7 @@ func TestAPIGivesTheLastResponseWhateverItsStatus(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 	}
 
-	t.Run("a cut body reads as one", func(t *testing.T) {
+	t.Run("body_cut", func(t *testing.T) {
 		server := whoptest.NewServer(t)
 		server.Script(whoptest.Truncate())
 		client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()))
@@ -76,7 +77,8 @@ func TestAPIGivesTheLastResponseWhateverItsStatus(t *testing.T) {
 	})
 }
 
-func TestAPIWithoutAResponseIsASendError(t *testing.T) {
+// Without a response API's error is a SendError.
+func TestAPINoResponse(t *testing.T) {
 	client := newClient(t, "http://"+closedAddress(t))
 	_, err := client.API().CreateNotification(t.Context(), companyBody(t))
 	failure, ok := errors.AsType[*whop.SendError](err)
@@ -91,7 +93,8 @@ func TestAPIWithoutAResponseIsASendError(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestAPIKeepsWhatEditorsSet(t *testing.T) {
+// What request editors set is kept.
+func TestAPIRequestEditors(t *testing.T) {
 	var got http.Header
 	var key string
 	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {

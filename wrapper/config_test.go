@@ -15,7 +15,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-func TestWrongConfigurationFailsInNewClient(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	const secret = "apik_very_secret_0123456789"
 	key := whop.WithAPIKey(secret)
 	base := func(u string) []whop.Option { return []whop.Option{key, whop.WithBaseURL(u)} }
@@ -25,41 +25,41 @@ func TestWrongConfigurationFailsInNewClient(t *testing.T) {
 		opts []whop.Option
 		want string
 	}{
-		{name: "no key", want: "WHOP_API_KEY"},
-		{name: "empty key", env: map[string]string{"WHOP_API_KEY": secret}, opts: []whop.Option{whop.WithAPIKey("")}, want: "WithAPIKey"},
-		{name: "key with a line break", opts: []whop.Option{whop.WithAPIKey(secret + "\n")}, want: "WithAPIKey: API key has a character"},
-		{name: "key with a NUL", opts: []whop.Option{whop.WithAPIKey(secret + "\x00")}, want: "WithAPIKey"},
-		{name: "key with a space", opts: []whop.Option{whop.WithAPIKey("Bearer " + secret)}, want: "WithAPIKey"},
-		{name: "key not ASCII", opts: []whop.Option{whop.WithAPIKey(secret + "é")}, want: "WithAPIKey"},
-		{name: "key of the environment with a line break", env: map[string]string{"WHOP_API_KEY": secret + "\n"}, want: "WHOP_API_KEY"},
-		{name: "no token source", opts: []whop.Option{whop.WithTokenSource(nil)}, want: "WithTokenSource"},
-		{name: "empty URL", opts: base(""), want: "WithBaseURL"},
-		{name: "URL without a scheme", opts: base("api.whop.com/api/v1"), want: "no scheme"},
-		{name: "URL without a scheme, with a port", opts: base("127.0.0.1:8080/api/v1"), want: "no scheme"},
-		{name: "URL with another scheme", opts: base("ftp://api.whop.com/"), want: "scheme"},
-		{name: "URL with credentials", opts: base("https://user:" + secret + "@api.whop.com/"), want: "credentials"},
-		{name: "URL with odd credentials", opts: base("https://user:" + secret + " %@api.whop.com/"), want: "not a URL"},
-		{name: "URL with a user", opts: base("https://" + secret + "@api.whop.com/"), want: "credentials"},
-		{name: "URL with a query", opts: base("https://api.whop.com/?key=" + secret), want: "query"},
-		{name: "URL with a fragment", opts: base("https://api.whop.com/#" + secret), want: "fragment"},
-		{name: "URL without a host", opts: base("https:///api/v1"), want: "no host"},
-		{name: "URL with a control character", opts: base("https://api.whop.com/\x7f" + secret), want: "not a URL"},
-		{name: "URL with a port too high", opts: base("https://api.whop.com:70000/"), want: "port"},
-		{name: "URL with a port that is none", opts: base("https://api.whop.com:http/"), want: "not a URL"},
-		{name: "plain http", opts: base("http://api.whop.com/api/v1"), want: "WithInsecureHTTP"},
-		{name: "plain http to a name like loopback", opts: base("http://localhost.example.org/"), want: "WithInsecureHTTP"},
-		{name: "URL of the environment", env: map[string]string{"WHOP_BASE_URL": "http://api.whop.com"}, opts: []whop.Option{key}, want: "WHOP_BASE_URL"},
-		{name: "version with a line break", opts: []whop.Option{key, whop.WithAPIVersion("2026\n")}, want: "WithAPIVersion"},
-		{name: "version of the environment", env: map[string]string{"WHOP_API_VERSION": "2026\n"}, opts: []whop.Option{key}, want: "WHOP_API_VERSION"},
-		{name: "no HTTP client", opts: []whop.Option{key, whop.WithHTTPClient(nil)}, want: "WithHTTPClient"},
-		{name: "negative HTTP time-out", opts: []whop.Option{key, whop.WithHTTPClient(&http.Client{Timeout: -1})}, want: "WithHTTPClient"},
-		{name: "negative time-out", opts: []whop.Option{key, whop.WithAttemptTimeout(-1)}, want: "WithAttemptTimeout"},
-		{name: "negative attempts", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: -1})}, want: "MaxAttempts"},
-		{name: "negative delay", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: -1})}, want: "BaseDelay"},
-		{name: "negative bound", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxDelay: -1})}, want: "MaxDelay"},
-		{name: "negative server wait", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxRetryAfter: -1})}, want: "MaxRetryAfter"},
-		{name: "limiter that is a nil pointer", opts: []whop.Option{key, whop.WithLimiter((*rate.Limiter)(nil))}, want: "WithLimiter"},
-		{name: "user agent with a line break", opts: []whop.Option{key, whop.WithUserAgent("a\r\nb")}, want: "WithUserAgent"},
+		{name: "no_key", want: "WHOP_API_KEY"},
+		{name: "empty_key", env: map[string]string{"WHOP_API_KEY": secret}, opts: []whop.Option{whop.WithAPIKey("")}, want: "WithAPIKey"},
+		{name: "key_with_a_line_break", opts: []whop.Option{whop.WithAPIKey(secret + "\n")}, want: "WithAPIKey: API key has a character"},
+		{name: "key_with_a_NUL", opts: []whop.Option{whop.WithAPIKey(secret + "\x00")}, want: "WithAPIKey"},
+		{name: "key_with_a_space", opts: []whop.Option{whop.WithAPIKey("Bearer " + secret)}, want: "WithAPIKey"},
+		{name: "key_not_ASCII", opts: []whop.Option{whop.WithAPIKey(secret + "é")}, want: "WithAPIKey"},
+		{name: "environment_key_with_a_line_break", env: map[string]string{"WHOP_API_KEY": secret + "\n"}, want: "WHOP_API_KEY"},
+		{name: "no_token_source", opts: []whop.Option{whop.WithTokenSource(nil)}, want: "WithTokenSource"},
+		{name: "empty_URL", opts: base(""), want: "WithBaseURL"},
+		{name: "URL_without_a_scheme", opts: base("api.whop.com/api/v1"), want: "no scheme"},
+		{name: "URL_host_and_port_alone", opts: base("127.0.0.1:8080/api/v1"), want: "no scheme"},
+		{name: "URL_with_another_scheme", opts: base("ftp://api.whop.com/"), want: "scheme"},
+		{name: "URL_with_credentials", opts: base("https://user:" + secret + "@api.whop.com/"), want: "credentials"},
+		{name: "URL_with_odd_credentials", opts: base("https://user:" + secret + " %@api.whop.com/"), want: "not a URL"},
+		{name: "URL_with_a_user", opts: base("https://" + secret + "@api.whop.com/"), want: "credentials"},
+		{name: "URL_with_a_query", opts: base("https://api.whop.com/?key=" + secret), want: "query"},
+		{name: "URL_with_a_fragment", opts: base("https://api.whop.com/#" + secret), want: "fragment"},
+		{name: "URL_without_a_host", opts: base("https:///api/v1"), want: "no host"},
+		{name: "URL_with_a_control_character", opts: base("https://api.whop.com/\x7f" + secret), want: "not a URL"},
+		{name: "URL_port_too_high", opts: base("https://api.whop.com:70000/"), want: "port"},
+		{name: "URL_port_not_a_number", opts: base("https://api.whop.com:http/"), want: "not a URL"},
+		{name: "plain_http", opts: base("http://api.whop.com/api/v1"), want: "WithInsecureHTTP"},
+		{name: "plain_http_lookalike_of_loopback", opts: base("http://localhost.example.org/"), want: "WithInsecureHTTP"},
+		{name: "URL_of_the_environment", env: map[string]string{"WHOP_BASE_URL": "http://api.whop.com"}, opts: []whop.Option{key}, want: "WHOP_BASE_URL"},
+		{name: "version_with_a_line_break", opts: []whop.Option{key, whop.WithAPIVersion("2026\n")}, want: "WithAPIVersion"},
+		{name: "version_of_the_environment", env: map[string]string{"WHOP_API_VERSION": "2026\n"}, opts: []whop.Option{key}, want: "WHOP_API_VERSION"},
+		{name: "no_HTTP_client", opts: []whop.Option{key, whop.WithHTTPClient(nil)}, want: "WithHTTPClient"},
+		{name: "negative_HTTP_time-out", opts: []whop.Option{key, whop.WithHTTPClient(&http.Client{Timeout: -1})}, want: "WithHTTPClient"},
+		{name: "negative_time-out", opts: []whop.Option{key, whop.WithAttemptTimeout(-1)}, want: "WithAttemptTimeout"},
+		{name: "negative_attempts", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: -1})}, want: "MaxAttempts"},
+		{name: "negative_delay", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: -1})}, want: "BaseDelay"},
+		{name: "negative_bound", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxDelay: -1})}, want: "MaxDelay"},
+		{name: "negative_server_wait", opts: []whop.Option{key, whop.WithRetryPolicy(whop.RetryPolicy{MaxRetryAfter: -1})}, want: "MaxRetryAfter"},
+		{name: "limiter_nil_pointer", opts: []whop.Option{key, whop.WithLimiter((*rate.Limiter)(nil))}, want: "WithLimiter"},
+		{name: "user_agent_with_a_line_break", opts: []whop.Option{key, whop.WithUserAgent("a\r\nb")}, want: "WithUserAgent"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, name := range []string{"WHOP_API_KEY", "WHOP_BASE_URL", "WHOP_API_VERSION"} {
@@ -74,7 +74,8 @@ func TestWrongConfigurationFailsInNewClient(t *testing.T) {
 	}
 }
 
-func TestEverythingWrongIsReportedAtOnce(t *testing.T) {
+// Everything that is wrong is reported at once.
+func TestConfigErrorsJoined(t *testing.T) {
 	_, err := whop.NewClient(whop.WithAPIKey(""), whop.WithBaseURL("x"), whop.WithAttemptTimeout(-1))
 	for _, option := range []string{"WithAPIKey", "WithBaseURL", "WithAttemptTimeout"} {
 		assert.ErrorContains(t, err, option)
@@ -100,7 +101,8 @@ func TestBaseURLs(t *testing.T) {
 	assert.Equal(t, "http://api.whop.com/notifications", sentTo(t, whop.WithBaseURL("http://api.whop.com"), whop.WithInsecureHTTP()))
 }
 
-func TestEnvironmentFillsInWhatNoOptionSays(t *testing.T) {
+// The environment fills in what no option says.
+func TestEnvironment(t *testing.T) {
 	t.Setenv("WHOP_API_KEY", "key-of-the-environment")
 	t.Setenv("WHOP_BASE_URL", "")
 	t.Setenv("WHOP_API_VERSION", "")
@@ -139,7 +141,7 @@ func requestOf(t *testing.T, opts ...whop.Option) (got *http.Request) {
 	return got
 }
 
-func TestLastOptionCounts(t *testing.T) {
+func TestLastOptionWins(t *testing.T) {
 	source := func(context.Context) (string, error) { return "from-the-source", nil }
 	r := requestOf(t, whop.WithAPIKey(testKey), whop.WithTokenSource(source))
 	assert.Equal(t, "Bearer from-the-source", r.Header.Get("Authorization"))
@@ -147,7 +149,8 @@ func TestLastOptionCounts(t *testing.T) {
 	assert.Equal(t, "Bearer "+testKey, r.Header.Get("Authorization"))
 }
 
-func TestHTTPClientIsUsedAndLeftAlone(t *testing.T) {
+// The caller's http.Client is used and left as it was.
+func TestHTTPClientUnchanged(t *testing.T) {
 	own := &http.Client{Timeout: 20 * time.Millisecond, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -158,7 +161,7 @@ func TestHTTPClientIsUsedAndLeftAlone(t *testing.T) {
 	assert.Nil(t, own.Jar)
 }
 
-func TestTheKeyShowsNowhere(t *testing.T) {
+func TestKeyRedactedFromClient(t *testing.T) {
 	client, err := whop.NewClient(whop.WithAPIKey(testKey))
 	require.NoError(t, err)
 	asJSON, err := json.Marshal(map[string]any{"client": client})
@@ -173,7 +176,7 @@ func TestTheKeyShowsNowhere(t *testing.T) {
 	}
 }
 
-func TestTheRetryPolicyHasItsDefaults(t *testing.T) {
+func TestRetryPolicyDefaults(t *testing.T) {
 	client, err := whop.NewClient(whop.WithAPIKey(testKey), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 7, AtMostOnce: true}))
 	require.NoError(t, err)
 	assert.Equal(t, whop.RetryPolicy{
@@ -185,7 +188,7 @@ func TestTheRetryPolicyHasItsDefaults(t *testing.T) {
 	}, client.RetryPolicy())
 }
 
-func TestEveryOptionThatIsWrongIsNamed(t *testing.T) {
+func TestConfigErrorsNameOptions(t *testing.T) {
 	t.Setenv("WHOP_API_KEY", "")
 	_, err := whop.NewClient(whop.WithAttemptTimeout(-1), whop.WithBaseURL("x"),
 		whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: -1, BaseDelay: -1}))

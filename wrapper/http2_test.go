@@ -22,7 +22,7 @@ import (
 // a GOAWAY that names an earlier stream as the last, prove that nothing was processed
 // (RFC 9113, 8.7). net/http sends some others again by itself, PROTOCOL_ERROR among
 // them; here each delivery is an attempt that is paced, counted and decided on.
-func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
+func TestHTTP2NoAnswer(t *testing.T) {
 	const unprocessed, doubtful = true, false
 	goAway := func(last func(stream uint32) uint32, code http2Code) func(*http2Conn) {
 		return func(c *http2Conn) {
@@ -38,31 +38,31 @@ func TestHTTP2StreamsWithoutAnAnswer(t *testing.T) {
 		proof bool
 		first func(*http2Conn) // what the first connection does; the next ones serve
 	}{
-		{name: "REFUSED_STREAM after the whole request", proof: unprocessed, first: resetFirst(codeRefusedStream)},
-		{name: "GOAWAY before the stream", proof: unprocessed, first: goAway(before, codeNoError)},
-		{name: "PROTOCOL_ERROR after the whole request", proof: doubtful, first: resetFirst(codeProtocolError)},
-		{name: "CANCEL after the whole request", proof: doubtful, first: resetFirst(codeCancel)},
-		{name: "INTERNAL_ERROR after the whole request", proof: doubtful, first: resetFirst(codeInternalError)},
-		{name: "NO_ERROR after the whole request", proof: doubtful, first: resetFirst(codeNoError)},
-		{name: "ENHANCE_YOUR_CALM after the whole request", proof: doubtful, first: resetFirst(codeEnhanceYourCalm)},
-		{name: "connection closed after the whole request", proof: doubtful, first: func(c *http2Conn) { c.request() }},
-		{name: "GOAWAY at the stream, then closed", proof: doubtful, first: func(c *http2Conn) {
+		{name: "REFUSED_STREAM", proof: unprocessed, first: resetFirst(codeRefusedStream)},
+		{name: "GOAWAY_before_the_stream", proof: unprocessed, first: goAway(before, codeNoError)},
+		{name: "PROTOCOL_ERROR", proof: doubtful, first: resetFirst(codeProtocolError)},
+		{name: "CANCEL", proof: doubtful, first: resetFirst(codeCancel)},
+		{name: "INTERNAL_ERROR", proof: doubtful, first: resetFirst(codeInternalError)},
+		{name: "NO_ERROR", proof: doubtful, first: resetFirst(codeNoError)},
+		{name: "ENHANCE_YOUR_CALM", proof: doubtful, first: resetFirst(codeEnhanceYourCalm)},
+		{name: "connection_closed", proof: doubtful, first: func(c *http2Conn) { c.request() }},
+		{name: "GOAWAY_at_the_stream", proof: doubtful, first: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.goAway(stream, codeNoError)
 			}
 		}},
-		{name: "GOAWAY with an error at the stream, then closed", proof: doubtful, first: func(c *http2Conn) {
+		{name: "GOAWAY_error_at_the_stream", proof: doubtful, first: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.goAway(stream, codeInternalError)
 			}
 		}},
-		{name: "GOAWAY without saying which, then closed", proof: doubtful, first: func(c *http2Conn) {
+		{name: "GOAWAY_of_no_stream", proof: doubtful, first: func(c *http2Conn) {
 			c.request()
 			c.goAway(1<<31-1, codeNoError)
 		}},
 	} {
 		for _, atMostOnce := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, AtMostOnce %v", test.name, atMostOnce), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/AtMostOnce_%v", test.name, atMostOnce), func(t *testing.T) {
 				server := newHTTP2Server(t, test.first, serveAll)
 				p := quick
 				p.AtMostOnce = atMostOnce
@@ -110,16 +110,16 @@ func TestHTTP2Outcomes(t *testing.T) {
 		deliveries int // refused ones go out up to three times more in an attempt
 		serve      func(*http2Conn)
 	}{
-		{name: "every stream refused", outcome: whop.NotSent, deliveries: 12, serve: refuse},
-		{name: "one protocol error, then refused", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) {
+		{name: "all_refused", outcome: whop.NotSent, deliveries: 12, serve: refuse},
+		{name: "protocol_error_then_refused", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) {
 			if stream := c.request(); stream != 0 {
 				c.reset(stream, codeProtocolError)
 			}
 			refuse(c)
 		}},
-		{name: "every stream a protocol error", outcome: whop.Unknown, deliveries: 3, serve: resetAll(codeProtocolError)},
-		{name: "every connection closed", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) { c.request() }},
-		{name: "every connection closed by GOAWAY before the stream", outcome: whop.NotSent, deliveries: 12, serve: func(c *http2Conn) {
+		{name: "all_protocol_errors", outcome: whop.Unknown, deliveries: 3, serve: resetAll(codeProtocolError)},
+		{name: "all_closed", outcome: whop.Unknown, deliveries: 3, serve: func(c *http2Conn) { c.request() }},
+		{name: "all_GOAWAY_before_the_stream", outcome: whop.NotSent, deliveries: 12, serve: func(c *http2Conn) {
 			c.request()
 			c.goAway(0, codeNoError)
 			c.linger()
@@ -139,7 +139,7 @@ func TestHTTP2Outcomes(t *testing.T) {
 
 // Whatever the connection shows, a request whose body broke off is not proven to be
 // unprocessed on HTTP/2, but for a refusal.
-func TestHTTP2BodyBrokenOff(t *testing.T) {
+func TestHTTP2BodyError(t *testing.T) {
 	large := whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: strings.Repeat("paid ", 100_000)})
 	for _, test := range []struct {
 		name    string
@@ -209,8 +209,8 @@ func TestHTTP2ThroughAPI(t *testing.T) {
 
 const toCompanyBody = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
 
-func TestHTTP2ContextThatEnds(t *testing.T) {
-	t.Run("after the request arrived", func(t *testing.T) {
+func TestHTTP2ContextEnds(t *testing.T) {
+	t.Run("after_the_request_arrived", func(t *testing.T) {
 		arrived := make(chan struct{})
 		server := newHTTP2Server(t, func(c *http2Conn) {
 			c.request()
@@ -232,7 +232,7 @@ func TestHTTP2ContextThatEnds(t *testing.T) {
 
 	// A cancelled call returns before its stream is written to the end. What it says
 	// was not sent must not arrive afterwards either.
-	t.Run("at any time", func(t *testing.T) {
+	t.Run("at_any_time", func(t *testing.T) {
 		var mu sync.Mutex
 		arrived := map[string]bool{} // whole, by key
 		server, transport := secureServer(t, true, func(w http.ResponseWriter, r *http.Request) {

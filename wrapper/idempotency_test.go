@@ -39,7 +39,8 @@ func TestHeaders(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestEveryAttemptIsTheSameRequest(t *testing.T) {
+// Every attempt is the same request.
+func TestAttemptsIdentical(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Error(503, "", ""), whoptest.Reset().AfterQueueing())
 	client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()))
@@ -57,7 +58,8 @@ func TestEveryAttemptIsTheSameRequest(t *testing.T) {
 	assert.Len(t, server.Queued(), 1)
 }
 
-func TestKeysAreRandomOrTheCallers(t *testing.T) {
+// Keys are random, or the caller's.
+func TestIdempotencyKeys(t *testing.T) {
 	client := newClient(t, "https://whop.test", inMemory(inTurn()))
 	keys := map[string]bool{}
 	for range 100 {
@@ -86,7 +88,7 @@ func TestReplayedRefusal(t *testing.T) {
 		return keys
 	}
 
-	t.Run("a random key is replaced", func(t *testing.T) {
+	t.Run("random_key_replaced", func(t *testing.T) {
 		server := whoptest.NewServer(t)
 		server.Script(replayed)
 		receipt, err := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey())).Send(t.Context(), paid)
@@ -96,7 +98,7 @@ func TestReplayedRefusal(t *testing.T) {
 		assert.NotEqual(t, keys[0], keys[1])
 		assert.Equal(t, keys[1], receipt.IdempotencyKey)
 	})
-	t.Run("the caller's own is not", func(t *testing.T) {
+	t.Run("callers_key_kept", func(t *testing.T) {
 		server := whoptest.NewServer(t)
 		server.Script(replayed)
 		failure := sendError(t, newClient(t, server.URL(), whop.WithAPIKey(server.APIKey())), paid.WithIdempotencyKey("order-7"))
@@ -104,7 +106,7 @@ func TestReplayedRefusal(t *testing.T) {
 		assert.Equal(t, whop.Rejected, failure.Outcome)
 		assert.ErrorIs(t, failure, whop.ErrRateLimited)
 	})
-	t.Run("nor one under which an attempt may be queued", func(t *testing.T) {
+	t.Run("random_key_kept_after_doubt", func(t *testing.T) {
 		server := whoptest.NewServer(t)
 		server.Script(whoptest.Error(503, "", "").AfterQueueing(), replayed)
 		failure := sendError(t, newClient(t, server.URL(), whop.WithAPIKey(server.APIKey())), paid)
@@ -117,7 +119,7 @@ func TestReplayedRefusal(t *testing.T) {
 	})
 }
 
-func TestOutcomeIsOverAllAttempts(t *testing.T) {
+func TestOutcomeOfAllAttempts(t *testing.T) {
 	lost := func() (*http.Response, error) { return nil, io.ErrUnexpectedEOF }
 	notSent := func() (*http.Response, error) { return nil, dialError }
 	for _, test := range []struct {
@@ -126,12 +128,12 @@ func TestOutcomeIsOverAllAttempts(t *testing.T) {
 		want    whop.Outcome
 		matches error
 	}{
-		{name: "lost, then 401", answers: []func() (*http.Response, error){lost, with(401, "")}, want: whop.Unknown, matches: whop.ErrUnauthorized},
-		{name: "500, then not sent", answers: []func() (*http.Response, error){with(500, ""), notSent, notSent}, want: whop.Unknown, matches: dialError},
-		{name: "not sent, then 401", answers: []func() (*http.Response, error){notSent, with(401, "")}, want: whop.Rejected, matches: whop.ErrUnauthorized},
-		{name: "429, then not sent", answers: []func() (*http.Response, error){with(429, ""), notSent, notSent}, want: whop.Rejected, matches: dialError},
-		{name: "never sent", answers: []func() (*http.Response, error){notSent, notSent, notSent}, want: whop.NotSent, matches: dialError},
-		{name: "lost, then success false", answers: []func() (*http.Response, error){lost, with(200, `{"success":false}`)}, want: whop.Unknown, matches: whop.ErrNotQueued},
+		{name: "lost_then_401", answers: []func() (*http.Response, error){lost, with(401, "")}, want: whop.Unknown, matches: whop.ErrUnauthorized},
+		{name: "500_then_not_sent", answers: []func() (*http.Response, error){with(500, ""), notSent, notSent}, want: whop.Unknown, matches: dialError},
+		{name: "not_sent_then_401", answers: []func() (*http.Response, error){notSent, with(401, "")}, want: whop.Rejected, matches: whop.ErrUnauthorized},
+		{name: "429_then_not_sent", answers: []func() (*http.Response, error){with(429, ""), notSent, notSent}, want: whop.Rejected, matches: dialError},
+		{name: "never_sent", answers: []func() (*http.Response, error){notSent, notSent, notSent}, want: whop.NotSent, matches: dialError},
+		{name: "lost_then_success_false", answers: []func() (*http.Response, error){lost, with(200, `{"success":false}`)}, want: whop.Unknown, matches: whop.ErrNotQueued},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			failure := sendError(t, newClient(t, "https://whop.test", inMemory(inTurn(test.answers...))), paid)
@@ -142,7 +144,7 @@ func TestOutcomeIsOverAllAttempts(t *testing.T) {
 	}
 }
 
-func TestTokenIsAskedForEveryAttempt(t *testing.T) {
+func TestTokenPerAttempt(t *testing.T) {
 	type user struct{}
 	var mu sync.Mutex
 	var asked int
@@ -166,7 +168,8 @@ func TestTokenIsAskedForEveryAttempt(t *testing.T) {
 	assert.Equal(t, []string{"Bearer token-of-user-1+", "Bearer token-of-user-1++"}, sent)
 }
 
-func TestStuckTokenSourceEndsWithTheAttempt(t *testing.T) {
+// A token source that is stuck ends with the attempt.
+func TestStuckTokenSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", whop.WithTokenSource(func(ctx context.Context) (string, error) {
 			<-ctx.Done()

@@ -52,18 +52,18 @@ func TestNotSent(t *testing.T) {
 		transport *http.Transport
 		retried   bool
 	}{
-		{name: "connection refused", baseURL: refused, transport: &http.Transport{}, retried: true},
-		{name: "temporary DNS failure", baseURL: "https://whop.test", transport: resolving(serverFailure), retried: true},
-		{name: "no such host", baseURL: "https://whop.test", transport: resolving(noSuchName)},
-		{name: "TLS handshake broken off", baseURL: "https://" + hostOf(rawServer(t, func(net.Conn) {})), transport: &http.Transport{}, retried: true},
-		{name: "certificate not trusted", baseURL: https.URL, transport: &http.Transport{}},
-		{name: "certificate for another host", baseURL: https.URL, transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting.RootCAs, ServerName: "other.test"}}},
-		{name: "https to a plain server", baseURL: "https://" + hostOf(rawServer(t, say("HTTP/1.1 400 Bad Request\r\n\r\n"))), transport: &http.Transport{}},
-		{name: "proxy unreachable", baseURL: "https://whop.test", transport: proxied(refused), retried: true},
-		{name: "proxy refuses", baseURL: "https://whop.test", transport: proxied(refusingProxy.URL), retried: true},
+		{name: "connection_refused", baseURL: refused, transport: &http.Transport{}, retried: true},
+		{name: "temporary_DNS_failure", baseURL: "https://whop.test", transport: resolving(serverFailure), retried: true},
+		{name: "no_such_host", baseURL: "https://whop.test", transport: resolving(noSuchName)},
+		{name: "TLS_handshake_broken_off", baseURL: "https://" + hostOf(rawServer(t, func(net.Conn) {})), transport: &http.Transport{}, retried: true},
+		{name: "certificate_not_trusted", baseURL: https.URL, transport: &http.Transport{}},
+		{name: "certificate_for_another_host", baseURL: https.URL, transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusting.RootCAs, ServerName: "other.test"}}},
+		{name: "https_to_a_plain_server", baseURL: "https://" + hostOf(rawServer(t, say("HTTP/1.1 400 Bad Request\r\n\r\n"))), transport: &http.Transport{}},
+		{name: "proxy_unreachable", baseURL: "https://whop.test", transport: proxied(refused), retried: true},
+		{name: "proxy_refuses", baseURL: "https://whop.test", transport: proxied(refusingProxy.URL), retried: true},
 	} {
 		for _, atMostOnce := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, AtMostOnce %v", test.name, atMostOnce), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/AtMostOnce_%v", test.name, atMostOnce), func(t *testing.T) {
 				t.Cleanup(test.transport.CloseIdleConnections)
 				p := quick
 				p.AtMostOnce = atMostOnce
@@ -82,7 +82,8 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-func TestTokenSourceThatFailsEndsTheSend(t *testing.T) {
+// A token source that fails ends the send.
+func TestFailingTokenSource(t *testing.T) {
 	vault := errors.New("vault is sealed")
 	for name, source := range map[string]func(context.Context) (string, error){
 		"error":             func(context.Context) (string, error) { return "", vault },
@@ -107,7 +108,7 @@ func TestTokenSourceThatFailsEndsTheSend(t *testing.T) {
 }
 
 // A body larger than what the sockets hold breaks in the middle of being written.
-func TestBrokenOffBodyIsNotSent(t *testing.T) {
+func TestBodyBrokenOff(t *testing.T) {
 	ids := make([]string, 400_000)
 	for i := range ids {
 		ids[i] = "user_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -126,7 +127,7 @@ func TestBrokenOffBodyIsNotSent(t *testing.T) {
 }
 
 // Kept connections that the server has closed meanwhile lose nothing and repeat nothing.
-func TestStaleConnectionIsReplaced(t *testing.T) {
+func TestStaleConnection(t *testing.T) {
 	for name, start := range map[string]func(http.Handler) *httptest.Server{
 		"plain": httptest.NewServer, "TLS": httptest.NewTLSServer,
 	} {
@@ -149,7 +150,7 @@ func TestStaleConnectionIsReplaced(t *testing.T) {
 }
 
 // net/http must not send a second time by itself after the request was written.
-func TestNoSecondDeliveryWithinAnAttempt(t *testing.T) {
+func TestOneDeliveryPerAttempt(t *testing.T) {
 	var requests atomic.Int32
 	url := rawServer(t, func(c net.Conn) {
 		for first := true; ; first = false {
@@ -198,66 +199,66 @@ func TestEvidenceOfOtherTransports(t *testing.T) {
 		outcome whop.Outcome
 		fail    func(*http.Request) error
 	}{
-		{name: "no hook, any error", outcome: whop.Unknown, fail: func(*http.Request) error { return errors.New("boom") }},
-		{name: "no hook, dial error", outcome: whop.NotSent, fail: func(*http.Request) error { return dial }},
-		{name: "no hook, DNS error", outcome: whop.NotSent, fail: func(*http.Request) error { return &net.DNSError{IsTemporary: true} }},
-		{name: "no hook, certificate", outcome: whop.NotSent, fail: func(*http.Request) error { return x509.UnknownAuthorityError{} }},
-		{name: "no hook, write error", outcome: whop.Unknown, fail: func(*http.Request) error { return write }},
-		{name: "asked for a connection", outcome: whop.NotSent, fail: func(r *http.Request) error {
+		{name: "no_hook_any_error", outcome: whop.Unknown, fail: func(*http.Request) error { return errors.New("boom") }},
+		{name: "no_hook_dial_error", outcome: whop.NotSent, fail: func(*http.Request) error { return dial }},
+		{name: "no_hook_DNS_error", outcome: whop.NotSent, fail: func(*http.Request) error { return &net.DNSError{IsTemporary: true} }},
+		{name: "no_hook_certificate", outcome: whop.NotSent, fail: func(*http.Request) error { return x509.UnknownAuthorityError{} }},
+		{name: "no_hook_write_error", outcome: whop.Unknown, fail: func(*http.Request) error { return write }},
+		{name: "asked_for_a_connection", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			trace(r).GetConn("whop.test:443")
 			return errors.New("boom")
 		}},
-		{name: "got a connection", outcome: whop.NotSent, fail: func(r *http.Request) error { connect(r); return errors.New("boom") }},
-		{name: "wrote headers", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "got_a_connection", outcome: whop.NotSent, fail: func(r *http.Request) error { connect(r); return errors.New("boom") }},
+		{name: "wrote_headers", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			return errors.New("boom")
 		}},
-		{name: "wrote headers, then a dial error from elsewhere", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "wrote_headers_then_dial_error", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			return dial
 		}},
-		{name: "wrote the request", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "wrote_the_request", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{})
 			return io.EOF
 		}},
-		{name: "HTTP/1 write failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
+		{name: "HTTP/1_write_failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, "Host")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{Err: io.ErrClosedPipe})
 			return io.EOF
 		}},
-		{name: "HTTP/1 flush failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
+		{name: "HTTP/1_flush_failed", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, "Host")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{})
 			return fmt.Errorf("broken: %w", write)
 		}},
-		{name: "HTTP/2 write failed", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "HTTP/2_write_failed", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()
 			trace(r).WroteRequest(httptrace.WroteRequestInfo{Err: write})
 			return write
 		}},
-		{name: "sent again by the transport, which then gets no connection", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "sent_again_without_a_connection", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			trace(r).WroteHeaders()
 			trace(r).GetConn("whop.test:443")
 			return dial
 		}},
-		{name: "stream refused", outcome: whop.NotSent, fail: func(r *http.Request) error {
+		{name: "stream_refused", outcome: whop.NotSent, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()
 			return streamError{StreamID: 3, Code: 7}
 		}},
-		{name: "stream cancelled", outcome: whop.Unknown, fail: func(r *http.Request) error {
+		{name: "stream_cancelled", outcome: whop.Unknown, fail: func(r *http.Request) error {
 			connect(r)
 			field(r, ":authority")
 			trace(r).WroteHeaders()

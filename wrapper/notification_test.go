@@ -15,7 +15,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-func TestBodyOfBothVariants(t *testing.T) {
+func TestNotificationBody(t *testing.T) {
 	full := whop.Message{Title: "T", Content: "C", Subtitle: "S", RestPath: "/settings/billing?id=1", IconUserID: "user_9"}
 	for _, test := range []struct {
 		name string
@@ -24,10 +24,10 @@ func TestBodyOfBothVariants(t *testing.T) {
 	}{
 		{name: "company", n: whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"}), want: `{"company_id":"biz_1","content":"C","title":"T"}`},
 		{name: "experience", n: whop.ToExperience("exp_1", whop.Message{Title: "T", Content: "C"}), want: `{"content":"C","experience_id":"exp_1","title":"T"}`},
-		{name: "company, all of it", n: whop.ToCompany("biz_1", full).OnlyUsers("user_1", "user_2"), want: `{"company_id":"biz_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1","user_2"]}`},
-		{name: "experience, all of it", n: whop.ToExperience("exp_1", full).OnlyUsers("user_1"), want: `{"experience_id":"exp_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1"]}`},
+		{name: "company_all_fields", n: whop.ToCompany("biz_1", full).OnlyUsers("user_1", "user_2"), want: `{"company_id":"biz_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1","user_2"]}`},
+		{name: "experience_all_fields", n: whop.ToExperience("exp_1", full).OnlyUsers("user_1"), want: `{"experience_id":"exp_1","content":"C","icon_user_id":"user_9","rest_path":"/settings/billing?id=1","subtitle":"S","title":"T","user_ids":["user_1"]}`},
 		{name: "characters", n: whop.ToCompany("biz_1", whop.Message{Title: "Ünïcödé 🎉", Content: "a\nb\t\"c\" <d> & \x00"}), want: `{"company_id":"biz_1","title":"Ünïcödé 🎉","content":"a\nb\t\"c\" <d> & \u0000"}`},
-		{name: "the key is no part of it", n: paid.WithIdempotencyKey("k"), want: `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`},
+		{name: "key_left_out", n: paid.WithIdempotencyKey("k"), want: `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			body, err := json.Marshal(test.n)
@@ -43,7 +43,7 @@ func TestBodyOfBothVariants(t *testing.T) {
 	}
 }
 
-func TestNotificationIsAValue(t *testing.T) {
+func TestNotificationImmutable(t *testing.T) {
 	everybody := paid
 	ids := []string{"user_1", "user_2"}
 	two := everybody.OnlyUsers(ids...)
@@ -77,31 +77,31 @@ func TestInvalidNotifications(t *testing.T) {
 		fields []string
 	}{
 		{name: "zero", n: whop.Notification{}, fields: []string{"company_id", "title", "content"}},
-		{name: "no target", n: whop.Notification{}.OnlyUsers("user_1"), fields: []string{"company_id", "title", "content"}},
-		{name: "blank company", n: whop.ToCompany(" ", ok), fields: []string{"company_id"}},
-		{name: "blank experience", n: whop.ToExperience("", ok), fields: []string{"experience_id"}},
-		{name: "an experience as company", n: whop.ToCompany("exp_1", ok), fields: []string{"company_id"}},
-		{name: "a company as experience", n: whop.ToExperience("biz_1", ok), fields: []string{"experience_id"}},
-		{name: "company of no UTF-8", n: whop.ToCompany("biz_\xff", ok), fields: []string{"company_id"}},
-		{name: "no title", n: message(func(m *whop.Message) { m.Title = "" }), fields: []string{"title"}},
-		{name: "blank title", n: message(func(m *whop.Message) { m.Title = " \n\t" }), fields: []string{"title"}},
-		{name: "title of no UTF-8", n: message(func(m *whop.Message) { m.Title = "a\xff" }), fields: []string{"title"}},
-		{name: "no content", n: message(func(m *whop.Message) { m.Content = "" }), fields: []string{"content"}},
-		{name: "content of no UTF-8", n: message(func(m *whop.Message) { m.Content = "\xc3\x28" }), fields: []string{"content"}},
-		{name: "subtitle of no UTF-8", n: message(func(m *whop.Message) { m.Subtitle = "\xff" }), fields: []string{"subtitle"}},
-		{name: "rest path of no UTF-8", n: message(func(m *whop.Message) { m.RestPath = "/\xff" }), fields: []string{"rest_path"}},
-		{name: "icon user of no UTF-8", n: message(func(m *whop.Message) { m.IconUserID = "\xff" }), fields: []string{"icon_user_id"}},
-		{name: "rest path without a slash or question mark", n: message(func(m *whop.Message) { m.RestPath = "settings" }), fields: []string{"rest_path"}},
-		{name: "narrowed to nobody", n: paid.OnlyUsers(), fields: []string{"user_ids"}},
-		{name: "narrowed to nobody at last", n: paid.OnlyUsers("user_1").OnlyUsers([]string{}...), fields: []string{"user_ids"}},
-		{name: "a blank user", n: paid.OnlyUsers("user_1", " "), fields: []string{"user_ids"}},
-		{name: "a user of no UTF-8", n: paid.OnlyUsers("user_\xff"), fields: []string{"user_ids"}},
-		{name: "key too long", n: paid.WithIdempotencyKey(strings.Repeat("k", 256)), fields: []string{"Idempotency-Key"}},
-		{name: "key with a line break", n: paid.WithIdempotencyKey("a\r\nb"), fields: []string{"Idempotency-Key"}},
-		{name: "key not ASCII", n: paid.WithIdempotencyKey("bestellung-ä"), fields: []string{"Idempotency-Key"}},
-		{name: "key with a space at the end", n: paid.WithIdempotencyKey("a "), fields: []string{"Idempotency-Key"}},
-		{name: "empty key", n: paid.WithIdempotencyKey(""), fields: []string{"Idempotency-Key"}},
-		{name: "several things", n: whop.ToCompany("", whop.Message{RestPath: "x"}).OnlyUsers(), fields: []string{"company_id", "title", "content", "rest_path", "user_ids"}},
+		{name: "no_target", n: whop.Notification{}.OnlyUsers("user_1"), fields: []string{"company_id", "title", "content"}},
+		{name: "blank_company", n: whop.ToCompany(" ", ok), fields: []string{"company_id"}},
+		{name: "blank_experience", n: whop.ToExperience("", ok), fields: []string{"experience_id"}},
+		{name: "an_experience_as_company", n: whop.ToCompany("exp_1", ok), fields: []string{"company_id"}},
+		{name: "a_company_as_experience", n: whop.ToExperience("biz_1", ok), fields: []string{"experience_id"}},
+		{name: "company_of_no_UTF-8", n: whop.ToCompany("biz_\xff", ok), fields: []string{"company_id"}},
+		{name: "no_title", n: message(func(m *whop.Message) { m.Title = "" }), fields: []string{"title"}},
+		{name: "blank_title", n: message(func(m *whop.Message) { m.Title = " \n\t" }), fields: []string{"title"}},
+		{name: "title_of_no_UTF-8", n: message(func(m *whop.Message) { m.Title = "a\xff" }), fields: []string{"title"}},
+		{name: "no_content", n: message(func(m *whop.Message) { m.Content = "" }), fields: []string{"content"}},
+		{name: "content_of_no_UTF-8", n: message(func(m *whop.Message) { m.Content = "\xc3\x28" }), fields: []string{"content"}},
+		{name: "subtitle_of_no_UTF-8", n: message(func(m *whop.Message) { m.Subtitle = "\xff" }), fields: []string{"subtitle"}},
+		{name: "rest_path_of_no_UTF-8", n: message(func(m *whop.Message) { m.RestPath = "/\xff" }), fields: []string{"rest_path"}},
+		{name: "icon_user_of_no_UTF-8", n: message(func(m *whop.Message) { m.IconUserID = "\xff" }), fields: []string{"icon_user_id"}},
+		{name: "rest_path_without_a_slash", n: message(func(m *whop.Message) { m.RestPath = "settings" }), fields: []string{"rest_path"}},
+		{name: "narrowed_to_nobody", n: paid.OnlyUsers(), fields: []string{"user_ids"}},
+		{name: "narrowed_to_nobody_later", n: paid.OnlyUsers("user_1").OnlyUsers([]string{}...), fields: []string{"user_ids"}},
+		{name: "a_blank_user", n: paid.OnlyUsers("user_1", " "), fields: []string{"user_ids"}},
+		{name: "a_user_of_no_UTF-8", n: paid.OnlyUsers("user_\xff"), fields: []string{"user_ids"}},
+		{name: "key_too_long", n: paid.WithIdempotencyKey(strings.Repeat("k", 256)), fields: []string{"Idempotency-Key"}},
+		{name: "key_with_a_line_break", n: paid.WithIdempotencyKey("a\r\nb"), fields: []string{"Idempotency-Key"}},
+		{name: "key_not_ASCII", n: paid.WithIdempotencyKey("bestellung-ä"), fields: []string{"Idempotency-Key"}},
+		{name: "key_with_a_space_at_the_end", n: paid.WithIdempotencyKey("a "), fields: []string{"Idempotency-Key"}},
+		{name: "empty_key", n: paid.WithIdempotencyKey(""), fields: []string{"Idempotency-Key"}},
+		{name: "several_things", n: whop.ToCompany("", whop.Message{RestPath: "x"}).OnlyUsers(), fields: []string{"company_id", "title", "content", "rest_path", "user_ids"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.n.Validate()
@@ -135,7 +135,8 @@ func fieldsOf(err error) (fields []string) {
 	return fields
 }
 
-func TestUnfamiliarButValid(t *testing.T) {
+// Unfamiliar is not invalid.
+func TestUnusualNotifications(t *testing.T) {
 	m := whop.Message{Title: "T", Content: "C"}
 	for _, n := range []whop.Notification{
 		whop.ToCompany("VXNlci0xMA==", m),
@@ -150,17 +151,18 @@ func TestUnfamiliarButValid(t *testing.T) {
 	}
 }
 
-func TestDecodingRefusesWhatItCannotSendAsMeant(t *testing.T) {
+// Decoding refuses what cannot be sent as meant.
+func TestDecodingInvalid(t *testing.T) {
 	for _, test := range []struct{ name, json, field string }{
-		{name: "no target", json: `{"title":"T","content":"C"}`, field: "company_id"},
-		{name: "null targets", json: `{"company_id":null,"experience_id":null,"title":"T","content":"C"}`, field: "company_id"},
-		{name: "both targets", json: `{"company_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`, field: "company_id"},
-		{name: "unknown field", json: `{"company_id":"biz_1","title":"T","content":"C","user_id":"u"}`, field: "user_id"},
-		{name: "other capitals", json: `{"company_id":"biz_1","title":"T","content":"C","User_Ids":["u"]}`, field: "User_Ids"},
-		{name: "a field twice", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":["u"],"user_ids":null}`, field: "user_ids"},
-		{name: "number for a string", json: `{"company_id":"biz_1","title":7,"content":"C"}`, field: "title"},
-		{name: "string for an array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":"u"}`, field: "user_ids"},
-		{name: "number in the array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":[1]}`, field: "user_ids"},
+		{name: "no_target", json: `{"title":"T","content":"C"}`, field: "company_id"},
+		{name: "null_targets", json: `{"company_id":null,"experience_id":null,"title":"T","content":"C"}`, field: "company_id"},
+		{name: "both_targets", json: `{"company_id":"biz_1","experience_id":"exp_1","title":"T","content":"C"}`, field: "company_id"},
+		{name: "unknown_field", json: `{"company_id":"biz_1","title":"T","content":"C","user_id":"u"}`, field: "user_id"},
+		{name: "other_capitals", json: `{"company_id":"biz_1","title":"T","content":"C","User_Ids":["u"]}`, field: "User_Ids"},
+		{name: "a_field_twice", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":["u"],"user_ids":null}`, field: "user_ids"},
+		{name: "number_for_a_string", json: `{"company_id":"biz_1","title":7,"content":"C"}`, field: "title"},
+		{name: "string_for_an_array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":"u"}`, field: "user_ids"},
+		{name: "number_in_the_array", json: `{"company_id":"biz_1","title":"T","content":"C","user_ids":[1]}`, field: "user_ids"},
 		{name: "null", json: `null`},
 		{name: "array", json: `[]`},
 		{name: "string", json: `"x"`},
@@ -196,7 +198,8 @@ func TestDecodingRefusesWhatItCannotSendAsMeant(t *testing.T) {
 	}
 }
 
-func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
+// An empty audience stays empty; it does not become a broadcast.
+func TestDecodingEmptyAudience(t *testing.T) {
 	var n whop.Notification
 	require.NoError(t, json.Unmarshal([]byte(`{"company_id":"biz_1","title":"T","content":"C","user_ids":[]}`), &n))
 	assert.Equal(t, []string{"user_ids"}, fieldsOf(n.Validate()))
@@ -207,7 +210,7 @@ func TestDecodingKeepsAnEmptyAudienceEmpty(t *testing.T) {
 }
 
 // What was encoded here is decoded on a shorter way, which must lead to the same.
-func TestDecodingIsTheSameHoweverTheFieldsStand(t *testing.T) {
+func TestDecodingFieldOrder(t *testing.T) {
 	for _, body := range []string{
 		`{"company_id":"biz_1","content":"C","title":"T"}`,
 		`{"company_id":"","content":"","title":""}`,
@@ -223,7 +226,7 @@ func TestDecodingIsTheSameHoweverTheFieldsStand(t *testing.T) {
 }
 
 // Ids are quoted without encoding/json where that would do nothing else.
-func TestUsersAreEncodedAsByEncodingJSON(t *testing.T) {
+func TestUserEncoding(t *testing.T) {
 	ids := []string{"user_1", "é", "a b", "a\u2028", "日本", "\x7f"}
 	for b := range byte(128) {
 		ids = append(ids, string([]byte{'a', b, 'z'}))
@@ -237,7 +240,7 @@ func TestUsersAreEncodedAsByEncodingJSON(t *testing.T) {
 }
 
 // Whop calls a company an account today: both words are one target.
-func TestDecodingReadsEitherWord(t *testing.T) {
+func TestDecodingAccountID(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"account_id":"biz_1","title":"T","content":"C"}`:                      `{"company_id":"biz_1","title":"T","content":"C"}`,
 		`{"account_id":null,"experience_id":"exp_1","title":"T","content":"C"}`: `{"experience_id":"exp_1","title":"T","content":"C"}`,
@@ -254,7 +257,7 @@ func TestDecodingReadsEitherWord(t *testing.T) {
 }
 
 // An escaped half of a surrogate pair is no text, wherever it stands.
-func TestLoneSurrogatesAreRefused(t *testing.T) {
+func TestLoneSurrogates(t *testing.T) {
 	const template = `{"company_id":"biz_1","title":"%s","content":"C"}`
 	for _, test := range []struct {
 		text  string

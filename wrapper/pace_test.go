@@ -18,7 +18,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-func TestDefaultLimiterStaysUnderTheDocumentedRate(t *testing.T) {
+func TestDefaultLimiterRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var at []time.Time
@@ -54,7 +54,7 @@ func TestDefaultLimiterStaysUnderTheDocumentedRate(t *testing.T) {
 	})
 }
 
-func TestAnyLimiterFits(t *testing.T) {
+func TestOtherLimiters(t *testing.T) {
 	empty := errors.New("the shared store is away")
 	for name, limiter := range map[string]whop.Limiter{
 		"failing":      limiterFunc(func(context.Context) error { return empty }),
@@ -76,7 +76,7 @@ func TestAnyLimiterFits(t *testing.T) {
 		})
 	}
 
-	t.Run("asked for every attempt", func(t *testing.T) {
+	t.Run("asked_per_attempt", func(t *testing.T) {
 		var asked int
 		client := newClient(t, "https://whop.test", whop.WithLimiter(limiterFunc(func(context.Context) error {
 			asked++
@@ -87,7 +87,7 @@ func TestAnyLimiterFits(t *testing.T) {
 		assert.Equal(t, 3, asked)
 	})
 
-	t.Run("waiting ends with the context", func(t *testing.T) {
+	t.Run("context_ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client := newClient(t, "https://whop.test", whop.WithLimiter(limiterFunc(func(ctx context.Context) error {
 				<-ctx.Done()
@@ -106,7 +106,7 @@ type limiterFunc func(context.Context) error
 func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
 
 // A 429 is one refusal, not one for every worker.
-func TestTooManyRequestsHoldsEverybodyBack(t *testing.T) {
+func TestHoldAfter429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var requests atomic.Int32
@@ -159,7 +159,8 @@ func TestTooManyRequestsHoldsEverybodyBack(t *testing.T) {
 	})
 }
 
-func TestHoldIsRespectedAfterTheLimiter(t *testing.T) {
+// A hold that begins during the limiter's wait counts.
+func TestHoldAfterLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var refusedAt time.Time
 		var client *whop.Client
@@ -188,7 +189,8 @@ func TestHoldIsRespectedAfterTheLimiter(t *testing.T) {
 	})
 }
 
-func TestLongHoldFailsOthersAtOnce(t *testing.T) {
+// A long hold fails the other sends at once.
+func TestLongHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", defaults, inMemory(inTurn(with(429, "", "Retry-After", "600"))))
 		sendError(t, client, paid)
@@ -208,7 +210,7 @@ func TestLongHoldFailsOthersAtOnce(t *testing.T) {
 
 // The longest wait that is accepted is waited for, by those held back as well; and so
 // is the back-off after a 429 that asks for nothing.
-func TestHoldOfAnAcceptedWait(t *testing.T) {
+func TestHoldOfAcceptedWait(t *testing.T) {
 	for _, test := range []struct {
 		policy whop.RetryPolicy
 		asked  []string
@@ -234,7 +236,7 @@ func TestHoldOfAnAcceptedWait(t *testing.T) {
 }
 
 // Some http.RoundTrippers change the request's URL in place; the next one is as before.
-func TestURLIsTheAttemptsOwn(t *testing.T) {
+func TestURLPerAttempt(t *testing.T) {
 	var hosts []string
 	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
 		hosts = append(hosts, r.URL.Host)
@@ -288,7 +290,8 @@ func TestRetryBudgetAfterTimeouts(t *testing.T) {
 	assert.EqualValues(t, 100+500/10, requests.Load())
 }
 
-func TestSuccessGivesBackWhatItsRetriesTook(t *testing.T) {
+// A success gives back what its retries took.
+func TestRetryBudgetRefund(t *testing.T) {
 	var requests atomic.Int32
 	client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
 		if requests.Add(1)%3 != 0 {

@@ -43,7 +43,7 @@ func requireHarmless(t *testing.T, text string) {
 
 // Whatever the peer had a hand in, its text is on one line, without control characters, and
 // bounded, in errors, log lines and what an observer sees.
-func TestWhatAPeerSaysIsHarmless(t *testing.T) {
+func TestPeerText(t *testing.T) {
 	flood := strings.Repeat(hostile, 10_000)
 	quoted, err := json.Marshal(hostile)
 	require.NoError(t, err)
@@ -140,7 +140,7 @@ func certified(t *testing.T, trusted bool) (baseURL string, transport http.Round
 }
 
 // An error keeps little of a large answer.
-func TestErrorsHoldLittle(t *testing.T) {
+func TestErrorSize(t *testing.T) {
 	header := []string{"X-Request-Id", "req_1", "Retry-After", "0"}
 	for i := range 200 {
 		header = append(header, fmt.Sprintf("X-Filler-%03d", i), strings.Repeat("x", 40<<10))
@@ -168,7 +168,7 @@ func TestErrorsHoldLittle(t *testing.T) {
 }
 
 // Nor does an error hold what was no answer at all.
-func TestErrorsHoldLittleOfWhatIsNoAnswer(t *testing.T) {
+func TestErrorSizeNoAnswer(t *testing.T) {
 	junk := strings.Repeat("A", 900<<10)
 	for name, raw := range map[string]string{
 		"status line":  "HTTP/1.1 " + junk + "\r\n\r\n",
@@ -199,7 +199,7 @@ func heapInUse() int64 {
 }
 
 // The key that a peer sends back shows nowhere, however it is spelled.
-func TestTheKeySpelledOtherwiseShowsNowhere(t *testing.T) {
+func TestKeyRedactedInAnySpelling(t *testing.T) {
 	var escaped, percent strings.Builder
 	for _, b := range []byte(testKey) {
 		fmt.Fprintf(&escaped, `\u%04X`, b)
@@ -237,7 +237,7 @@ func TestTheKeySpelledOtherwiseShowsNowhere(t *testing.T) {
 }
 
 // The Authorization that a request through API brings is a key as well.
-func TestTheKeyOfARequestEditorShowsNowhere(t *testing.T) {
+func TestEditorsKeyRedacted(t *testing.T) {
 	const editors = "apik_of_the_editor_0123456789"
 	var log bytes.Buffer
 	var observed []whop.Attempt

@@ -43,30 +43,30 @@ func TestRawPeers(t *testing.T) {
 		peer   peerFunc
 		queued bool // may end well
 	}{
-		{name: "closes after accepting", peer: closeAfter(nothing, leave)},
-		{name: "resets after accepting", peer: closeAfter(nothing, reset)},
-		{name: "closes after 1 byte", peer: closeAfter(1, leave)},
-		{name: "closes within the headers", peer: closeAfter(100, leave)},
-		{name: "resets within the headers", peer: closeAfter(100, reset)},
-		{name: "closes within a large body", peer: closeAfter(20_000, leave)},
-		{name: "resets within a large body", peer: closeAfter(20_000, reset)},
-		{name: "closes after the request", peer: answerThen("", leave)},
-		{name: "resets after the request", peer: answerThen("", reset)},
-		{name: "closes within the status line", peer: answerThen("HTTP/1.1 2", leave)},
-		{name: "closes within the headers of the answer", peer: answerThen("HTTP/1.1 200 OK\r\nContent-Le", reset)},
-		{name: "answers, then resets", peer: answerThen(sayQueued, reset), queued: true},
-		{name: "half-open: reads and never answers", peer: func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
+		{name: "closes_after_accepting", peer: closeAfter(nothing, leave)},
+		{name: "resets_after_accepting", peer: closeAfter(nothing, reset)},
+		{name: "closes_after_1_byte", peer: closeAfter(1, leave)},
+		{name: "closes_within_the_headers", peer: closeAfter(100, leave)},
+		{name: "resets_within_the_headers", peer: closeAfter(100, reset)},
+		{name: "closes_within_a_large_body", peer: closeAfter(20_000, leave)},
+		{name: "resets_within_a_large_body", peer: closeAfter(20_000, reset)},
+		{name: "closes_after_the_request", peer: answerThen("", leave)},
+		{name: "resets_after_the_request", peer: answerThen("", reset)},
+		{name: "closes_within_the_status_line", peer: answerThen("HTTP/1.1 2", leave)},
+		{name: "closes_within_the_answer_headers", peer: answerThen("HTTP/1.1 200 OK\r\nContent-Le", reset)},
+		{name: "answers_then_resets", peer: answerThen(sayQueued, reset), queued: true},
+		{name: "half-open_reading", peer: func(conn net.Conn, whole func() bool, _ <-chan struct{}) {
 			whole()
 			_, _ = io.Copy(io.Discard, conn)
 		}},
-		{name: "half-open: never reads", peer: func(conn net.Conn, _ func() bool, over <-chan struct{}) {
+		{name: "half-open_not_reading", peer: func(conn net.Conn, _ func() bool, over <-chan struct{}) {
 			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 			<-over
 		}},
 	} {
 		for _, large := range []bool{false, true} {
 			for _, atMostOnce := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, large %v, AtMostOnce %v", test.name, large, atMostOnce), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/large_%v/AtMostOnce_%v", test.name, large, atMostOnce), func(t *testing.T) {
 					t.Parallel()
 					var whole atomic.Int32
 					over := make(chan struct{})

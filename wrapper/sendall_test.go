@@ -46,7 +46,8 @@ func taking(d time.Duration) whop.Option {
 	})
 }
 
-func TestSendAllYieldsEachResultOnce(t *testing.T) {
+// Each result is yielded once.
+func TestSendAllResults(t *testing.T) {
 	refused := errors.New("refused")
 	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
 		if sentKey(r) == "17" {
@@ -79,7 +80,7 @@ func TestSendAllYieldsEachResultOnce(t *testing.T) {
 	}
 }
 
-func TestSendAllIsBounded(t *testing.T) {
+func TestSendAllConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled, inFlight, most atomic.Int32
 		client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
@@ -148,7 +149,7 @@ func TestSendAllContextEnds(t *testing.T) {
 	})
 }
 
-func TestSendAllOfAnEndedContext(t *testing.T) {
+func TestSendAllEndedContext(t *testing.T) {
 	var pulled atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -158,7 +159,8 @@ func TestSendAllOfAnEndedContext(t *testing.T) {
 	assert.Zero(t, pulled.Load())
 }
 
-func TestSendAllSlowSourceHoldsBackNoResult(t *testing.T) {
+// A slow source holds back no result.
+func TestSendAllSlowSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", taking(time.Second))
 		slow := func(yield func(whop.Notification) bool) {
@@ -177,7 +179,8 @@ func TestSendAllSlowSourceHoldsBackNoResult(t *testing.T) {
 	})
 }
 
-func TestSendAllSlowReaderIsNotOutrun(t *testing.T) {
+// A slow reader is not outrun.
+func TestSendAllSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled atomic.Int32
 		client := newClient(t, "https://whop.test", taking(0))
@@ -191,7 +194,8 @@ func TestSendAllSlowReaderIsNotOutrun(t *testing.T) {
 	})
 }
 
-func TestSendAllPanicSurfacesWhereItIsRanged(t *testing.T) {
+// A panic surfaces where the sequence is ranged over.
+func TestSendAllPanic(t *testing.T) {
 	defer func() { _ = recover() }()
 	for name, test := range map[string]struct {
 		source iter.Seq[whop.Notification]
@@ -214,7 +218,7 @@ func TestSendAllPanicSurfacesWhereItIsRanged(t *testing.T) {
 			})
 		})
 	}
-	t.Run("in the loop", func(t *testing.T) {
+	t.Run("in_the_loop", func(t *testing.T) {
 		var pulled atomic.Int32
 		client := newClient(t, "https://whop.test", taking(0))
 		assert.PanicsWithValue(t, "mine", func() {
@@ -237,7 +241,8 @@ func TestSendAllPanicSurfacesWhereItIsRanged(t *testing.T) {
 	})
 }
 
-func TestSendAllRespectsPacingAndTheHold(t *testing.T) {
+// SendAll respects the limiter and the hold.
+func TestSendAllPacing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var at []time.Time
@@ -261,7 +266,7 @@ func TestSendAllRespectsPacingAndTheHold(t *testing.T) {
 }
 
 // Its memory does not depend on how many there are.
-func TestSendAllHoldsConstantMemory(t *testing.T) {
+func TestSendAllMemory(t *testing.T) {
 	client := newClient(t, "https://whop.test", taking(0))
 	live := func(n int) uint64 {
 		var pulled atomic.Int32
@@ -300,7 +305,8 @@ func repeat(n whop.Notification, times int) iter.Seq[whop.Notification] {
 	}
 }
 
-func TestSendAllEndsWithItsContextWhereTheSourceBlocks(t *testing.T) {
+// SendAll ends with its context though the source blocks.
+func TestSendAllBlockedSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		client := newClient(t, "https://whop.test", taking(time.Hour))
@@ -324,7 +330,8 @@ func TestSendAllEndsWithItsContextWhereTheSourceBlocks(t *testing.T) {
 	})
 }
 
-func TestSendAllIsForOneRange(t *testing.T) {
+// The sequence is for one range.
+func TestSendAllSecondRange(t *testing.T) {
 	var pulled atomic.Int32
 	var requests atomic.Int32
 	client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
@@ -349,7 +356,7 @@ func TestSendAllIsForOneRange(t *testing.T) {
 }
 
 // An outage in which nothing connects does not use up the sequence.
-func TestSendAllSlowsDownWhereNothingConnects(t *testing.T) {
+func TestSendAllNoConnection(t *testing.T) {
 	for _, policy := range []whop.RetryPolicy{{}, {MaxAttempts: 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
@@ -373,7 +380,7 @@ func TestSendAllSlowsDownWhereNothingConnects(t *testing.T) {
 }
 
 // The end of the sequence is the end of the range, also where workers wait for an outage to pass.
-func TestSendAllDoesNotWaitAfterTheLast(t *testing.T) {
+func TestSendAllNoConnectionAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}), inMemory(func(*http.Request) (*http.Response, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}

@@ -33,7 +33,7 @@ var (
 
 // The wrapper says all that the specifications can: a property, status, parameter or
 // required field that it does not know must not come in with a regenerated client unseen.
-func TestWrapperFollowsTheSpecifications(t *testing.T) {
+func TestSpecifications(t *testing.T) {
 	for _, c := range []specified{vendored, today} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Empty(t, c.uncovered(t, c.path(t)))
@@ -41,7 +41,7 @@ func TestWrapperFollowsTheSpecifications(t *testing.T) {
 	}
 }
 
-func TestWrapperNotFollowingIsNoticed(t *testing.T) {
+func TestSpecificationMismatch(t *testing.T) {
 	change := func(path *openapi3.PathItem, body *openapi3.Schema) {
 		body.Properties["sound"] = openapi3.NewSchemaRef("", openapi3.NewStringSchema())
 		body.Required = append(body.Required, "subtitle", "sound")

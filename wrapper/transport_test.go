@@ -14,7 +14,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-func TestWorkersKeepTheirConnections(t *testing.T) {
+func TestConnectionReuse(t *testing.T) {
 	const workers, sends = 64, 2000
 	whopServer, err := whoptest.New()
 	require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestWorkersKeepTheirConnections(t *testing.T) {
 }
 
 // A program that replaces http.DefaultTransport, to trace or to mock, means every client.
-func TestAReplacedDefaultTransportIsUsed(t *testing.T) {
+func TestReplacedDefaultTransport(t *testing.T) {
 	server := whoptest.NewServer(t)
 	before := http.DefaultTransport
 	defer func() { http.DefaultTransport = before }()

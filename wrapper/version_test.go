@@ -28,7 +28,7 @@ func recording(sent *[]*http.Request, bodies *[]string) whop.Option {
 }
 
 // A date chooses header and body together.
-func TestAPIVersionChoosesTheContract(t *testing.T) {
+func TestAPIVersion(t *testing.T) {
 	const (
 		vendored = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
 		today    = `{"account_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
@@ -53,7 +53,7 @@ func TestAPIVersionChoosesTheContract(t *testing.T) {
 		{"2031-01-01", today},
 	} {
 		for _, from := range []string{"option", "environment"} {
-			t.Run(test.date+" by "+from, func(t *testing.T) {
+			t.Run(test.date+"_by_"+from, func(t *testing.T) {
 				var sent []*http.Request
 				var bodies []string
 				opts := []whop.Option{recording(&sent, &bodies)}
@@ -77,7 +77,7 @@ func TestAPIVersionChoosesTheContract(t *testing.T) {
 	}
 }
 
-func TestAPIVersionThatIsNone(t *testing.T) {
+func TestInvalidAPIVersion(t *testing.T) {
 	for _, date := range []string{
 		"today", "2026", "2026-7-20", "20260720", "2026-07-20T00:00:00Z", "2026-02-30", "2026-13-01", "2026-07-20-", "2026-07-20-0",
 		"2026-07-20-01", "2026-07-20-x", "2026-07-20--1", " 2026-07-20", "2026-07-20\n", "v2026-07-20", "2026-07-20-9999999999",
@@ -101,7 +101,7 @@ func TestAPIVersionThatIsNone(t *testing.T) {
 }
 
 // A refusal of a key after an attempt in doubt, as after a switch of versions, stays unknown.
-func TestMismatchAfterDoubtIsUnknown(t *testing.T) {
+func TestMismatchAfterDoubt(t *testing.T) {
 	mismatch := with(400, `{"error":{"type":"invalid_request_error","code":"idempotency_key_mismatch","message":"other"}}`)
 	client := newClient(t, "https://whop.test", inMemory(inTurn(with(503, ""), mismatch)))
 	failure := sendError(t, client, paid.WithIdempotencyKey("order-7"))
@@ -112,7 +112,7 @@ func TestMismatchAfterDoubtIsUnknown(t *testing.T) {
 
 // Do is what any generated client needs; it brings the client's key, version, key of
 // idempotency and retries.
-func TestDoOfAnotherGeneratedClient(t *testing.T) {
+func TestDoGeneratedClient(t *testing.T) {
 	var keys, versions, bodies []string
 	client := newClient(t, "https://whop.test/api/v1", whop.WithAPIVersion(whop.CurrentAPIVersion), inMemory(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
@@ -144,7 +144,7 @@ func TestDoOfAnotherGeneratedClient(t *testing.T) {
 	assert.Equal(t, "order-7", keys[2])
 }
 
-func TestDoGoesToTheBaseURLAlone(t *testing.T) {
+func TestDoOtherURLs(t *testing.T) {
 	for _, test := range []struct {
 		url     string
 		refused bool
@@ -182,7 +182,7 @@ func TestDoGoesToTheBaseURLAlone(t *testing.T) {
 }
 
 // API speaks the vendored contract whatever that of the client is.
-func TestAPISpeaksTheVendoredContract(t *testing.T) {
+func TestAPIContract(t *testing.T) {
 	for version, want := range map[string]string{
 		whop.CurrentAPIVersion: whop.DefaultAPIVersion,
 		"2026-07-18":           "2026-07-18",
@@ -208,7 +208,7 @@ func TestAPISpeaksTheVendoredContract(t *testing.T) {
 }
 
 // That a version is going to be retired is logged once, whatever the answer's status.
-func TestDeprecationIsLoggedOnce(t *testing.T) {
+func TestDeprecationLog(t *testing.T) {
 	for _, status := range []int{200, 400, 410, 503} {
 		var log bytes.Buffer
 		answer := with(status, queuedBody,
@@ -232,7 +232,8 @@ func TestDeprecationIsLoggedOnce(t *testing.T) {
 	}
 }
 
-func TestDoRefusesWhatWouldGoElsewhere(t *testing.T) {
+// Do refuses what would go elsewhere.
+func TestDoOtherHosts(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
 		"host header": func(r *http.Request) { r.Host = "other.test" },
 		"opaque":      func(r *http.Request) { r.URL.Opaque = "//other.test/steal" },
@@ -253,7 +254,7 @@ func TestDoRefusesWhatWouldGoElsewhere(t *testing.T) {
 }
 
 // A request can be sent again, and never goes out without the body that it had.
-func TestDoOfARequestSentBefore(t *testing.T) {
+func TestDoReusedRequest(t *testing.T) {
 	var sent []*http.Request
 	var bodies []string
 	client := newClient(t, "https://whop.test", recording(&sent, &bodies))
@@ -271,7 +272,8 @@ func TestDoOfARequestSentBefore(t *testing.T) {
 	assert.Len(t, bodies, 3)
 }
 
-func TestDoReturnsWhenItsContextEndsWhileTheBodyBlocks(t *testing.T) {
+// Do returns when its context ends while the body blocks.
+func TestDoBlockedBody(t *testing.T) {
 	body, write := io.Pipe()
 	t.Cleanup(func() { write.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -283,7 +285,7 @@ func TestDoReturnsWhenItsContextEndsWhileTheBodyBlocks(t *testing.T) {
 }
 
 // Success of another operation is any 2xx: it gives back what its retries took.
-func TestDoOfAnotherOperation(t *testing.T) {
+func TestDoOtherOperation(t *testing.T) {
 	var observed []whop.Attempt
 	requests := 0
 	client := newClient(t, "https://whop.test/api/v1",
@@ -306,7 +308,8 @@ func TestDoOfAnotherOperation(t *testing.T) {
 	assert.NoError(t, observed[len(observed)-1].Err)
 }
 
-func TestErrorsOfDoNameTheMethodAndNoPassword(t *testing.T) {
+// Errors name the method, and no password of the URL.
+func TestDoErrorText(t *testing.T) {
 	client := newClient(t, "http://"+closedAddress(t))
 	url := strings.Replace(strings.TrimPrefix(client.String(), "whop client of "), "http://", "http://user:hunter2@", 1)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"x", http.NoBody)
@@ -317,7 +320,7 @@ func TestErrorsOfDoNameTheMethodAndNoPassword(t *testing.T) {
 }
 
 // The token in a header of any spelling is the request's own.
-func TestDoKnowsHeadersInAnySpelling(t *testing.T) {
+func TestDoHeaderSpelling(t *testing.T) {
 	var sent []*http.Request
 	var bodies []string
 	client := newClient(t, "https://whop.test", recording(&sent, &bodies))
@@ -331,7 +334,7 @@ func TestDoKnowsHeadersInAnySpelling(t *testing.T) {
 	assert.NotContains(t, sent[0].Header, "authorization")
 }
 
-func TestDeprecationNamesTheSuccessor(t *testing.T) {
+func TestDeprecationSuccessor(t *testing.T) {
 	for _, test := range []struct{ link, successor string }{
 		{`<https://s.test/a>; rel="successor-version"`, "https://s.test/a"},
 		{`<https://s.test/a>; rel=successor-version`, "https://s.test/a"},

@@ -41,7 +41,8 @@ func waits(t *testing.T, opts []whop.Option, answer func() (*http.Response, erro
 	return between, failure
 }
 
-func TestBackoffDoublesLessJitter(t *testing.T) {
+// Delays double, less jitter.
+func TestBackoff(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			policy := whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 8})
@@ -57,7 +58,7 @@ func TestBackoffDoublesLessJitter(t *testing.T) {
 	}
 }
 
-func TestBackoffOfOddPolicies(t *testing.T) {
+func TestBackoffOddPolicies(t *testing.T) {
 	for _, test := range []struct {
 		policy whop.RetryPolicy
 		most   time.Duration // of any wait
@@ -135,7 +136,7 @@ func TestServersWait(t *testing.T) {
 	})
 }
 
-func TestServersWaitAsADate(t *testing.T) {
+func TestServersWaitDate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		date := time.Now().Add(30 * time.Second).UTC().Format(http.TimeFormat)
 		got, _ := waits(t, []whop.Option{defaults}, with(503, "", "Retry-After", date))
@@ -146,7 +147,8 @@ func TestServersWaitAsADate(t *testing.T) {
 	})
 }
 
-func TestTooLongAWaitEndsTheSendAtOnce(t *testing.T) {
+// A wait that is too long ends the send at once.
+func TestServersWaitTooLong(t *testing.T) {
 	message := func(s string) string { return `{"error":{"type":"rate_limited","message":"` + s + `"}}` }
 	forever := time.Duration(math.MaxInt64)
 	synctest.Test(t, func(t *testing.T) {
@@ -187,7 +189,7 @@ func make0s(n int) []byte {
 	return b
 }
 
-func TestMaxRetryAfterIsInclusive(t *testing.T) {
+func TestMaxRetryAfterInclusive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		got, _ := waits(t, []whop.Option{defaults}, with(503, "", "Retry-After", "60"))
 		require.Len(t, got, 2)
@@ -196,7 +198,8 @@ func TestMaxRetryAfterIsInclusive(t *testing.T) {
 	})
 }
 
-func TestNobodySleepsIntoACertainFailure(t *testing.T) {
+// Nobody sleeps into a certain failure.
+func TestWaitBeyondDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", defaults, inMemory(func(*http.Request) (*http.Response, error) {
 			return response(503, "", "Retry-After", "10"), nil
@@ -226,7 +229,7 @@ func TestNobodySleepsIntoACertainFailure(t *testing.T) {
 	})
 }
 
-func TestWaitingEndsWithTheContext(t *testing.T) {
+func TestWaitContextEnds(t *testing.T) {
 	reason := errors.New("shutting down")
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", defaults, inMemory(func(*http.Request) (*http.Response, error) {
@@ -247,7 +250,8 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestContextThatHasEndedSendsNothing(t *testing.T) {
+// A context that has ended sends nothing.
+func TestEndedContext(t *testing.T) {
 	client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {
 		t.Error("a request went out")
 		return nil, io.EOF
@@ -263,7 +267,7 @@ func TestContextThatHasEndedSendsNothing(t *testing.T) {
 	assert.NotEmpty(t, failure.IdempotencyKey)
 }
 
-func TestContextThatEndsDuringAnAttempt(t *testing.T) {
+func TestContextEndsDuringAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
@@ -283,7 +287,8 @@ func TestContextThatEndsDuringAnAttempt(t *testing.T) {
 	})
 }
 
-func TestAttemptTimeoutCoversTheBody(t *testing.T) {
+// The attempt's time-out covers the answer's body.
+func TestAttemptTimeoutBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
 			resp := response(200, "")
@@ -306,7 +311,8 @@ func (s stuck) Read([]byte) (int, error) {
 	return 0, s.ctx.Err()
 }
 
-func TestObserverSeesEachAttemptAndItsWait(t *testing.T) {
+// The observer sees each attempt and its wait.
+func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var seen []whop.Attempt

@@ -51,7 +51,7 @@ func mostIn(times []time.Time, window time.Duration) (most int) {
 
 // The default limiter lets as many go at once as Whop's limit allows, and never more than
 // 590 in any 60 s, retries included.
-func TestDefaultLimiterIsASlidingWindow(t *testing.T) {
+func TestDefaultLimiterWindow(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		n           int
@@ -59,11 +59,11 @@ func TestDefaultLimiterIsASlidingWindow(t *testing.T) {
 		failing     float64
 		least, most time.Duration
 	}{
-		{name: "500 go at once", n: 500, concurrency: 500, most: time.Second},
-		{name: "500 with 32 workers", n: 500, concurrency: 32, most: 4 * time.Second},
+		{name: "500_at_once", n: 500, concurrency: 500, most: time.Second},
+		{name: "500_with_32_workers", n: 500, concurrency: 32, most: 4 * time.Second},
 		{name: "900", n: 900, concurrency: 64, least: 60 * time.Second, most: 66 * time.Second},
-		{name: "6,000", n: 6000, concurrency: 590, least: 600 * time.Second, most: 612 * time.Second},
-		{name: "3,000 with retries", n: 3000, concurrency: 32, failing: 0.1, least: 300 * time.Second, most: 420 * time.Second},
+		{name: "6000", n: 6000, concurrency: 590, least: 600 * time.Second, most: 612 * time.Second},
+		{name: "3000_with_retries", n: 3000, concurrency: 32, failing: 0.1, least: 300 * time.Second, most: 420 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestDefaultLimiterIsASlidingWindow(t *testing.T) {
 }
 
 // Who cannot have a turn before the deadline is told so at once, and how long it would take.
-func TestDefaultLimiterRefusesWhatComesTooLate(t *testing.T) {
+func TestDefaultLimiterDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := paced(t, 0)
 		start := time.Now()
@@ -117,7 +117,7 @@ func TestDefaultLimiterRefusesWhatComesTooLate(t *testing.T) {
 }
 
 // Those who give up waiting take no slot from the others, who are served in their order.
-func TestDefaultLimiterForgetsWhoGaveUp(t *testing.T) {
+func TestDefaultLimiterGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, left := paced(t, 0)
 		for range client.SendAll(t.Context(), repeat(paid, 590), 590) {
