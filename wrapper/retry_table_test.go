@@ -1,7 +1,6 @@
 package wrapper_test
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -172,19 +171,6 @@ func TestRetryTimeouts(t *testing.T) {
 			return server.URL(), []whop.Option{whop.WithAPIKey(server.APIKey()), whop.WithAttemptTimeout(250 * time.Millisecond)}
 		})
 	}
-}
-
-func TestAttemptTimeoutError(t *testing.T) {
-	server := whoptest.NewServer(t)
-	server.Script(whoptest.Stall())
-	client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()),
-		whop.WithAttemptTimeout(50*time.Millisecond), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))
-	failure := sendError(t, client, paid)
-	assert.ErrorContains(t, failure, "no complete answer within the attempt's 50ms")
-	assert.True(t, failure.Retryable())
-	netErr, ok := errors.AsType[net.Error](error(failure))
-	require.True(t, ok)
-	assert.True(t, netErr.Timeout())
 }
 
 // noKeepAlive gives a transport that opens a connection for every attempt.

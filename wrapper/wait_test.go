@@ -287,23 +287,6 @@ func TestContextEndsDuringAttempt(t *testing.T) {
 	})
 }
 
-// The attempt's time-out covers the answer's body.
-func TestAttemptTimeoutBody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
-			resp := response(200, "")
-			resp.Body = io.NopCloser(stuck{r.Context()})
-			return resp, nil
-		}))
-		start := time.Now()
-		failure := sendError(t, client, paid)
-		assert.Equal(t, 30*time.Second, time.Since(start))
-		assert.Equal(t, whop.Unknown, failure.Outcome)
-		assert.ErrorIs(t, failure, whop.ErrMalformedResponse)
-		assert.Equal(t, 1, failure.Attempts)
-	})
-}
-
 type stuck struct{ ctx context.Context }
 
 func (s stuck) Read([]byte) (int, error) {

@@ -1,0 +1,59 @@
+package wrapper_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// Some http.RoundTrippers change the request's URL in place; the next one is as before.
+func TestURLPerAttempt(t *testing.T) {
+	var hosts []string
+	client := newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
+		hosts = append(hosts, r.URL.Host)
+		r.URL.Host = "elsewhere.test"
+		return response(503, ""), nil
+	}))
+	sendError(t, client, paid)
+	assert.Equal(t, []string{"whop.test", "whop.test", "whop.test"}, hosts)
+}
+
+func TestAttemptTimeoutError(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.Stall())
+	client := newClient(t, server.URL(), whop.WithAPIKey(server.APIKey()),
+		whop.WithAttemptTimeout(50*time.Millisecond), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))
+	failure := sendError(t, client, paid)
+	assert.ErrorContains(t, failure, "no complete answer within the attempt's 50ms")
+	assert.True(t, failure.Retryable())
+	netErr, ok := errors.AsType[net.Error](error(failure))
+	require.True(t, ok)
+	assert.True(t, netErr.Timeout())
+}
+
+// The attempt's time-out covers the answer's body.
+func TestAttemptTimeoutBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "https://whop.test", defaults, inMemory(func(r *http.Request) (*http.Response, error) {
+			resp := response(200, "")
+			resp.Body = io.NopCloser(stuck{r.Context()})
+			return resp, nil
+		}))
+		start := time.Now()
+		failure := sendError(t, client, paid)
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		assert.Equal(t, whop.Unknown, failure.Outcome)
+		assert.ErrorIs(t, failure, whop.ErrMalformedResponse)
+		assert.Equal(t, 1, failure.Attempts)
+	})
+}
