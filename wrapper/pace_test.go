@@ -215,8 +215,8 @@ func TestHoldOfAcceptedWait(t *testing.T) {
 		policy whop.RetryPolicy
 		asked  []string
 	}{
-		{whop.RetryPolicy{}, []string{"Retry-After", "60"}},
-		{whop.RetryPolicy{MaxRetryAfter: time.Millisecond}, nil},
+		{asked: []string{"Retry-After", "60"}},
+		{policy: whop.RetryPolicy{MaxRetryAfter: time.Millisecond}},
 	} {
 		for range 20 {
 			synctest.Test(t, func(t *testing.T) {

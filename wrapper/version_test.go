@@ -149,15 +149,15 @@ func TestDoOtherURLs(t *testing.T) {
 		url     string
 		refused bool
 	}{
-		{"https://whop.test/api/v1/notifications", false},
-		{"https://WHOP.test:443/other", false},
-		{"http://whop.test/api/v1/notifications", true},
-		{"https://whop.test:8443/api/v1/notifications", true},
-		{"https://other.test/api/v1/notifications", true},
-		{"https://whop.test.other.test/api/v1/notifications", true},
-		{"/notifications", true},
-		{"https://other.test@whop.test/notifications", false},
-		{"https://whop.test@other.test/notifications", true},
+		{url: "https://whop.test/api/v1/notifications"},
+		{url: "https://WHOP.test:443/other"},
+		{url: "http://whop.test/api/v1/notifications", refused: true},
+		{url: "https://whop.test:8443/api/v1/notifications", refused: true},
+		{url: "https://other.test/api/v1/notifications", refused: true},
+		{url: "https://whop.test.other.test/api/v1/notifications", refused: true},
+		{url: "/notifications", refused: true},
+		{url: "https://other.test@whop.test/notifications"},
+		{url: "https://whop.test@other.test/notifications", refused: true},
 	} {
 		requests := 0
 		client := newClient(t, "https://whop.test/api/v1", inMemory(func(*http.Request) (*http.Response, error) {

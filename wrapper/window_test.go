@@ -94,7 +94,12 @@ func TestDefaultLimiterDeadline(t *testing.T) {
 		for _, test := range []struct {
 			deadline time.Duration
 			refused  bool
-		}{{10 * time.Second, true}, {61 * time.Second, true}, {121 * time.Second, true}, {130 * time.Second, false}} {
+		}{
+			{deadline: 10 * time.Second, refused: true},
+			{deadline: 61 * time.Second, refused: true},
+			{deadline: 121 * time.Second, refused: true},
+			{deadline: 130 * time.Second},
+		} {
 			ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
 			defer cancel()
 			if !test.refused {
