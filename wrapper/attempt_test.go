@@ -1,6 +1,7 @@
 package wrapper_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -56,4 +57,11 @@ func TestAttemptTimeoutBody(t *testing.T) {
 		assert.ErrorIs(t, failure, whop.ErrMalformedResponse)
 		assert.Equal(t, 1, failure.Attempts)
 	})
+}
+
+type stuck struct{ ctx context.Context }
+
+func (s stuck) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
 }

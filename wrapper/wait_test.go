@@ -287,13 +287,6 @@ func TestContextEndsDuringAttempt(t *testing.T) {
 	})
 }
 
-type stuck struct{ ctx context.Context }
-
-func (s stuck) Read([]byte) (int, error) {
-	<-s.ctx.Done()
-	return 0, s.ctx.Err()
-}
-
 // The observer sees each attempt and its wait.
 func TestObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
