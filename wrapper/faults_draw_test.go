@@ -104,10 +104,10 @@ func (d *draw) choose(r whoptest.Request) whoptest.Reply {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
 	rng := rand.New(rand.NewPCG(d.seed, h.Sum64()+d.came[name]))
-	if rng.IntN(100) >= d.share {
+	if len(d.replies) != 500 && rng.IntN(100) >= d.share {
 		return whoptest.Serve()
 	}
-	if rng.IntN(2000) == 0 {
+	if len(d.replies) == 500 || rng.IntN(2000) == 0 { // at least once in a round
 		return longWait
 	}
 	sum := 0
