@@ -41,6 +41,17 @@ func atTerminal(t *testing.T, columns uint16, env []string, during func(p *os.Pr
 	return shown.String(), cmd.ProcessState.ExitCode()
 }
 
+// slow starts a server that takes a while over each request, so that there is a bar to see.
+func slow(t *testing.T) *whoptest.Server {
+	t.Helper()
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply {
+		time.Sleep(50 * time.Millisecond)
+		return whoptest.Serve()
+	})
+	return server
+}
+
 func TestTheBarFitsItsTerminal(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -55,8 +66,8 @@ func TestTheBarFitsItsTerminal(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			server := whoptest.NewServer(t)
-			screen, code := atTerminal(t, test.columns, append(environment(server), test.env), nil, "batch", fileOf(t, 60), "--rate-limit", "1200", "--concurrency", "1")
+			server := slow(t)
+			screen, code := atTerminal(t, test.columns, append(environment(server), test.env), nil, "batch", fileOf(t, 60), "--concurrency", "1")
 			require.Zero(t, code, screen)
 			require.Regexp(t, test.want, screen)
 			for line := range strings.SplitSeq(screen, "\n") {
@@ -72,13 +83,13 @@ func TestTheBarFitsItsTerminal(t *testing.T) {
 // After Ctrl-C, which the terminal shows as ^C, the last line of the bar is whole.
 func TestTheBarIsWholeAfterCtrlC(t *testing.T) {
 	t.Parallel()
-	server := whoptest.NewServer(t)
+	server := slow(t)
 	screen, code := atTerminal(t, 80, append(environment(server), "TERM=xterm"), func(_ *os.Process, keyboard io.Writer) {
 		require.Eventually(t, func() bool { return len(server.Queued()) > 10 }, patience, time.Millisecond)
 		time.Sleep(300 * time.Millisecond)
 		_, err := keyboard.Write([]byte{3})
 		require.NoError(t, err)
-	}, "batch", fileOf(t, 300), "--rate-limit", "600", "--concurrency", "1")
+	}, "batch", fileOf(t, 300), "--concurrency", "1")
 	require.Equal(t, 1, code, screen)
 	_, after, found := strings.Cut(screen, "^C")
 	require.True(t, found, screen)
