@@ -31,8 +31,8 @@ import (
 const (
 	faultWorkers   = 16
 	sendsPerRound  = 1000
-	faultRounds    = 20 // 20,000 sends
-	faultRoundsH2  = 5
+	faultRounds    = 8 // 8,000 sends
+	faultRoundsH2  = 2
 	attemptTimeout = 250 * time.Millisecond
 )
 

@@ -208,7 +208,7 @@ func stacks() string {
 // A server or proxy that closes its connections by GOAWAY, as nginx does after a number of
 // requests, costs nobody an attempt, and nobody is notified twice.
 func TestGracefulGoAwayCostsNoAttempt(t *testing.T) {
-	const sends, perConnection = 2000, 20
+	const sends, perConnection = 1000, 20
 	var requests atomic.Int32
 	server, transport := secureServer(t, true, func(w http.ResponseWriter, r *http.Request) {
 		if requests.Add(1)%perConnection == 0 {

@@ -145,7 +145,7 @@ func TestErrorSize(t *testing.T) {
 	for i := range 200 {
 		header = append(header, fmt.Sprintf("X-Filler-%03d", i), strings.Repeat("x", 40<<10))
 	}
-	const kept = 50
+	const kept = 10
 	errs := make([]error, kept)
 	before := heapInUse()
 	for i := range errs {

@@ -80,7 +80,7 @@ func TestFaultsOfServersAndWorkers(t *testing.T) {
 			mend := f.do()
 			took := s.resumed(at)
 			t.Logf("%s: all workers that are left send again after %.1f s", f.name, took.Seconds())
-			require.Less(t, took, 25*time.Second, "an election takes up to 10 s")
+			require.Less(t, took, time.Minute, "an election takes up to 10 s, on a busy machine more than one is needed; the log has the time")
 			mend()
 			s.resumed(time.Now())
 		}
