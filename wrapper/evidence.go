@@ -45,6 +45,8 @@ type transportTraits struct {
 	// Within one RoundTrip it sends again only what it knows not to have been written, or
 	// not to have been processed.
 	netHTTP bool
+	// hidesProxies: of a proxy's answer to CONNECT it gives the reason phrase alone.
+	hidesProxies bool
 	// tellsProtocol: the kind of connection says whether it carries HTTP/1 or 2.
 	tellsProtocol bool
 }
@@ -53,6 +55,7 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 	t, ok := rt.(*http.Transport)
 	return transportTraits{
 		netHTTP:       ok,
+		hidesProxies:  ok && t.OnProxyConnectResponse == nil,
 		tellsProtocol: ok && (t.Protocols == nil || !t.Protocols.UnencryptedHTTP2()),
 	}
 }
@@ -61,15 +64,18 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 	e.transport = transport
 	e.trace = httptrace.ClientTrace{
-		GetConn:           func(string) { e.startAnew() },
-		ConnectDone:       e.connectDone,
-		TLSHandshakeStart: func() { e.inHandshake.Store(true) },
-		TLSHandshakeDone:  e.tlsHandshakeDone,
-		GotConn:           e.gotConnection,
-		WroteHeaders:      e.headersWritten,
-		WroteRequest:      e.requestWritten,
-
-		GotFirstResponseByte: func() { e.wroteHeaders.Store(true) },
+		GetConn:      func(string) { e.startAnew() },
+		GotConn:      e.gotConnection,
+		WroteHeaders: e.headersWritten,
+		WroteRequest: e.requestWritten,
+	}
+	if transport.hidesProxies {
+		e.trace.ConnectDone = e.connectDone
+		e.trace.TLSHandshakeStart = func() { e.inHandshake.Store(true) }
+		e.trace.TLSHandshakeDone = e.tlsHandshakeDone
+	}
+	if !transport.netHTTP {
+		e.trace.GotFirstResponseByte = func() { e.wroteHeaders.Store(true) }
 	}
 	if !transport.tellsProtocol {
 		e.trace.WroteHeaderField = func(name string, _ []string) {
@@ -235,7 +241,7 @@ func (e *proxyError) Error() string {
 // explainProxy names the proxy in an error that is its answer. Of that net/http gives the
 // reason phrase alone, as an error after connecting and before any TLS with the server.
 func (e *evidence) explainProxy(err error) error {
-	atProxy := e.transport.netHTTP && e.connected.Load() && !e.inHandshake.Load() && !e.gotConn.Load()
+	atProxy := e.transport.hidesProxies && e.connected.Load() && !e.inHandshake.Load() && !e.gotConn.Load()
 	if !atProxy || reflect.TypeOf(err) != reflect.TypeOf(errors.New("")) || errors.Is(err, context.Canceled) {
 		return err
 	}

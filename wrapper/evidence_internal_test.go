@@ -28,7 +28,7 @@ func TestEvidenceStartsAnewWithEachConnection(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var e evidence
-			e.hooks(transportTraits{netHTTP: true, tellsProtocol: true})
+			e.hooks(transportTraits{netHTTP: true, hidesProxies: true, tellsProtocol: true})
 			connection(&e, false)
 			test.earlier(&e)
 			connection(&e, false)
@@ -40,7 +40,7 @@ func TestEvidenceStartsAnewWithEachConnection(t *testing.T) {
 
 	// Nor are headers that were written to an earlier one written to the next.
 	var e evidence
-	e.hooks(transportTraits{netHTTP: true, tellsProtocol: true})
+	e.hooks(transportTraits{netHTTP: true, hidesProxies: true, tellsProtocol: true})
 	connection(&e, false)
 	e.trace.WroteHeaders()
 	connection(&e, false)
@@ -61,7 +61,7 @@ func TestRewind(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var e evidence
-			e.hooks(transportTraits{netHTTP: true, tellsProtocol: true})
+			e.hooks(transportTraits{netHTTP: true, hidesProxies: true, tellsProtocol: true})
 			connection(&e, test.http2)
 			if test.wrote {
 				e.trace.WroteHeaders()

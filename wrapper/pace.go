@@ -2,6 +2,7 @@ package wrapper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -50,24 +51,31 @@ func (p *pace) wait(ctx context.Context) (probe bool, err error) {
 }
 
 func (p *pace) waitForLimiter(ctx context.Context) error {
-	var err error
-	switch limiter := p.limiter.(type) {
-	case nil:
+	if p.limiter == nil {
 		return nil
-	case *slidingWindow:
-		err = limiter.Wait(ctx)
-	default:
-		if ended := await(ctx, func() { err = limiter.Wait(ctx) }); ended != nil {
-			return ended
-		}
 	}
+	err := p.askLimiter(ctx)
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
 		return withReason(err, contextError(ctx))
-	case err != nil:
-		return fmt.Errorf("waiting for the rate limiter: %w", err)
+	case ctx.Err() != nil:
+		return err
 	}
-	return nil
+	return fmt.Errorf("waiting for the rate limiter: %w", err)
+}
+
+// askLimiter leaves a limiter of the caller's to itself when the context ends.
+func (p *pace) askLimiter(ctx context.Context) error {
+	if own, ok := p.limiter.(*slidingWindow); ok {
+		return own.Wait(ctx)
+	}
+	var err error
+	if ended := await(ctx, func() { err = p.limiter.Wait(ctx) }); ended != nil {
+		return ended
+	}
+	return err
 }
 
 // hold keeps the attempts of a client back after a 429, so that one refusal is not
