@@ -118,5 +118,5 @@ func TestManyEnqueueAtOnce(t *testing.T) {
 	}
 	all.Wait()
 	require.Empty(t, failed)
-	require.Equal(t, queue.Stats{Waiting: n}, counts(t, q))
+	eventually(t, q, queue.Stats{Waiting: n})
 }
