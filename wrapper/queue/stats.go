@@ -44,11 +44,15 @@ func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 			return fail(err)
 		}
 	}
-	s.Waiting = int(workers.NumPending)
 	s.InFlight = workers.NumAckPending + retries.NumAckPending
 	s.Retrying = max(0, int(retry.State.Msgs)-retries.NumAckPending)
 	s.Dead = int(dead.State.Msgs)
-	s.Sent = max(0, int(line.State.LastSeq)-s.Waiting-s.InFlight-s.Retrying-s.Dead-len(gone.State.Subjects))
+	// The server counts what is pending a moment after it came. What no worker has had yet is
+	// not sent, so what is missing in that count waits.
+	unsent := s.InFlight + s.Retrying + s.Dead
+	live := int(line.State.LastSeq) - len(gone.State.Subjects) - unsent
+	s.Sent = max(0, min(live-int(workers.NumPending), int(workers.Delivered.Stream)-unsent))
+	s.Waiting = max(0, live-s.Sent)
 	if err := q.dates(ctx, &s, workers); err != nil {
 		return fail(err)
 	}
