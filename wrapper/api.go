@@ -132,7 +132,7 @@ func bodyOf(req *http.Request) ([]byte, error) {
 		return nil, ended
 	}
 	if err == nil && req.ContentLength > 0 && int64(len(body)) != req.ContentLength {
-		return nil, misuse(fmt.Sprintf("whop: it has %d bytes, and the request's ContentLength is %d; was it sent before?", len(body), req.ContentLength))
+		return nil, misuse(fmt.Sprintf("it has %d bytes, and the request's ContentLength is %d; was it sent before?", len(body), req.ContentLength))
 	}
 	return body, err
 }

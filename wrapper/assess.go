@@ -2,8 +2,9 @@ package wrapper
 
 import "net/http"
 
-// assess reads an answer for decide; other says that it is one to another operation. Where it is not success, it leaves in the answer
-// the error that it amounts to and the wait that it asks for.
+// assess reads an answer for decide; other says that it is one to another operation. Where
+// it is not success, it leaves in the answer the error that it amounts to and the wait that
+// it asks for.
 func assess(a *answer, other bool) facts {
 	f := facts{answered: a.answered(), status: a.status, arrived: a.arrived, permanent: a.permanent, wroteEarlier: a.wroteEarlier}
 	if !f.answered {

@@ -18,7 +18,7 @@ type Client struct {
 	policy   RetryPolicy
 	contract contract
 
-	noBroadcasts bool
+	noBroadcasts bool // of WithoutBroadcasts
 
 	exchanger exchanger
 	pace      pace

@@ -138,9 +138,13 @@ func judge(f facts) verdict {
 		return verdict{outcome: Rejected}
 	case is2xx(f.status):
 		return verdict{outcome: Unknown}
-	case f.status == http.StatusTooManyRequests, f.status == http.StatusRequestTimeout && f.replayed:
-		return verdict{outcome: Rejected, retry: true}
-	case f.status == http.StatusRequestTimeout, f.inProgress:
+	case temporary(f.status):
+		v := verdict{outcome: Rejected, retry: true}
+		if f.status == http.StatusRequestTimeout && !f.replayed {
+			v.outcome = Unknown // a proxy may have passed the request on
+		}
+		return v
+	case f.inProgress:
 		return verdict{outcome: Unknown, retry: true}
 	case f.status == http.StatusSeeOther:
 		return verdict{outcome: Unknown}
@@ -150,7 +154,7 @@ func judge(f facts) verdict {
 	return verdict{outcome: Unknown, retry: true}
 }
 
-// temporary reports whether a refusal with this status passes by itself.
+// temporary reports whether what an answer with this status says passes by itself.
 func temporary(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
 }

@@ -14,13 +14,7 @@ import (
 // usage; and a reader that has seen enough is none.
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	require.NoError(t, err)
-	defer full.Close()
-	reader, gone, err := os.Pipe()
-	require.NoError(t, err)
-	require.NoError(t, reader.Close())
-	defer gone.Close()
+	full, gone := unwritable(t)
 	for _, args := range [][]string{
 		{"--help"}, {"help", "send"}, {"--version"}, {"version"}, {"completion", "bash"}, sendArgs("--dry-run"),
 	} {
@@ -50,4 +44,17 @@ func TestSIGQUITShowsGoroutinesAndExitsWithACodeOfItsOwn(t *testing.T) {
 	f := p.finish()
 	require.Equal(t, 70, f.code)
 	require.Contains(t, f.stderr, "goroutine ")
+}
+
+// unwritable opens a disk that is full, and a pipe whose reader is gone.
+func unwritable(t *testing.T) (full, gone *os.File) {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { full.Close() })
+	reader, gone, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	t.Cleanup(func() { gone.Close() })
+	return full, gone
 }

@@ -117,13 +117,7 @@ func TestTheKeyIsNotAmongTheArguments(t *testing.T) {
 // The exit code is about the notification, also where its result cannot be written.
 func TestAResultThatCannotBeWrittenDoesNotMakeItLookLost(t *testing.T) {
 	t.Parallel()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	require.NoError(t, err)
-	defer full.Close()
-	reader, gone, err := os.Pipe()
-	require.NoError(t, err)
-	require.NoError(t, reader.Close())
-	defer gone.Close()
+	full, gone := unwritable(t)
 	for name, stdout := range map[string]*os.File{"full disk": full, "reader gone": gone} {
 		t.Run(name, func(t *testing.T) {
 			server := whoptest.NewServer(t)
