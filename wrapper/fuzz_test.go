@@ -132,8 +132,8 @@ func FuzzBrokenBodies(f *testing.F) {
 				return resp, nil
 			}))
 		failure := sendError(t, client, paid)
-		want, retryable := whop.Rejected, status == 408 || status == 429
-		if status < 300 || status >= 500 || status == 409 {
+		want, retryable := expected(status, []byte("cut off"))
+		if status == 409 {
 			want, retryable = whop.Unknown, true
 		}
 		assert.Equal(t, want, failure.Outcome, "%d %q", status, body)
