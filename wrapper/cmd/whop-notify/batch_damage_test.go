@@ -107,7 +107,7 @@ func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
 	p := start(t, environment(server), "batch", file, "--rate-limit", "0", "--concurrency", "4")
 	require.Eventually(t, func() bool { return len(server.Queued()) >= 20 }, patience, time.Millisecond)
 	p.kill()
-	server.ScriptFunc(nil)
+	settle(t, server)
 	state := file + ".state"
 	ledger, err := os.ReadFile(filepath.Join(state, "ledger"))
 	require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 		require.Eventually(t, func() bool { return len(server.Requests()) > 0 }, patience, time.Millisecond)
 		p.kill()
 		flip("input.ndjson")(t, file+".state")
-		server.ScriptFunc(nil)
+		settle(t, server)
 		f := execute(t, environment(server), "batch", file, "--rate-limit", "0")
 		if f.code != 0 { // else all of it was in the queue before
 			require.Equal(t, 1, f.code)

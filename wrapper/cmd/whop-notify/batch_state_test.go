@@ -41,8 +41,22 @@ func killedAfter(t *testing.T, server *whoptest.Server, file string, n int) (sta
 	require.Eventually(t, func() bool { return len(server.Queued()) >= n && len(server.Requests()) > n }, patience, time.Millisecond)
 	time.Sleep(50 * time.Millisecond)
 	p.kill()
-	server.ScriptFunc(nil)
+	settle(t, server)
 	return file + ".state"
+}
+
+// settle waits for the requests that a killed process had written to its connections: they
+// still arrive. Then the server serves as usual.
+func settle(t *testing.T, server *whoptest.Server) {
+	t.Helper()
+	arrived, since := len(server.Requests()), time.Now()
+	require.Eventually(t, func() bool {
+		if n := len(server.Requests()); n != arrived {
+			arrived, since = n, time.Now()
+		}
+		return time.Since(since) > 250*time.Millisecond
+	}, patience, 10*time.Millisecond)
+	server.ScriptFunc(nil)
 }
 
 // A state directory belongs to one input, base URL and version: anything else under it says
