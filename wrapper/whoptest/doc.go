@@ -22,7 +22,8 @@
 // [Server.ScriptFunc] for every request as a function decides:
 //
 //   - [Error], [RateLimited], [RateLimitedAfter], [NotQueued] and [Raw] are answers.
-//   - [Reset], [Stall], [Truncate] and [Garbage] are broken and silent connections.
+//   - [Reset], [Stall], [StallFor], [Truncate] and [Garbage] are broken, silent and slow
+//     connections.
 //   - [Reply.AfterQueueing] does the same after the notification was queued: the client
 //     never hears, and Whop delivers.
 //   - [Reply.Remembered] keeps a refusal under the idempotency key, as Whop does.
@@ -31,7 +32,8 @@
 //
 // [Server.Requests] are all requests, [Server.Queued] those whose notifications Whop
 // would have delivered. A test that counts the second sees a notification that went out
-// twice, or never. Replies that a test scripted and nobody asked for fail it.
+// twice, or never. [Server.Changes] follows them as they come, and [Server.Forget] begins
+// anew. Replies that a test scripted and nobody asked for fail it.
 //
 // Without a test, [Start] does the same, and [New] makes an [net/http.Handler] to mount
 // elsewhere, say behind TLS.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // carryOut does to the client what the reply says. usual is the answer of normal
@@ -14,11 +15,16 @@ func (c *call) carryOut(reply Reply, usual response) {
 	case answering:
 		c.answer(reply.response(c.contract))
 	case stalling:
-		select {
-		case <-c.r.Context().Done():
-		case <-c.server.stopped.Done():
+		if !c.stall(reply.stall) {
+			abort(c.w, nil)
+			return
 		}
-		abort(c.w, nil)
+		if !reply.queue {
+			var done func(response)
+			usual, done = c.serve()
+			done(usual)
+		}
+		c.answer(usual)
 	case truncating:
 		c.w.Header().Set("Content-Length", strconv.Itoa(len(usual.body)))
 		usual.body = usual.body[:len(usual.body)/2]
@@ -30,6 +36,24 @@ func (c *call) carryOut(reply Reply, usual response) {
 	default:
 		abort(c.w, nil)
 	}
+}
+
+// stall waits for d, or for good if it is 0, and reports whether to go on: not where the
+// client went away or the server is closed.
+func (c *call) stall(d time.Duration) bool {
+	var over <-chan time.Time
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-over:
+		return true
+	case <-c.r.Context().Done():
+	case <-c.server.stopped.Done():
+	}
+	return false
 }
 
 // abort writes raw bytes, if any, and breaks the connection: with a reset if there is

@@ -17,6 +17,8 @@ type call struct {
 	record   *Request
 	contract *contract // of the date asked for; else of the default date
 	caller   string    // the credential; "" if it is not accepted
+	read     bool      // the body, whole or with bodyErr
+	bodyErr  error
 }
 
 // response is an answer in full, so that it can be replayed to the byte.
@@ -92,6 +94,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*call, Reply) {
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && token == s.apiKey {
 		c.caller = token
 	}
+	s.history.arrive(c.record)
 	reply := Serve()
 	switch {
 	case len(s.script) > 0:
@@ -99,21 +102,26 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*call, Reply) {
 	case s.choose != nil:
 		reply = s.choose(*c.record)
 	}
-	s.history.arrive(c.record)
+	if name := reply.String(); name != Serve().name {
+		c.record.Reply = name
+	}
 	s.running.Add(1)
 	return c, reply
 }
 
 // finish logs the request. Where the history has a limit, it forgets of a stranger's all
-// but time, status and reason.
+// but number, times, status and reason.
 func (c *call) finish(reply Reply) {
 	s := c.server
 	var kept Request
 	var logger *slog.Logger
 	s.set(func() {
+		r := c.record
+		r.Ended = s.now()
 		if s.history.limit > 0 && c.caller == "" {
-			*c.record = Request{Time: c.record.Time, Status: c.record.Status, Reason: c.record.Reason}
+			*r = Request{ID: r.ID, Time: r.Time, Ended: r.Ended, Status: r.Status, Reason: r.Reason}
 		}
+		s.history.end(r)
 		kept, logger = *c.record, s.logger
 	})
 	attrs := []any{"status", kept.Status}
@@ -127,7 +135,10 @@ func (c *call) finish(reply Reply) {
 }
 
 func (c *call) answer(a response) {
-	c.server.set(func() { c.record.Status, c.record.Reason, c.record.Replayed = a.status, a.reason, a.replayed })
+	c.server.set(func() {
+		c.record.Status, c.record.Reason, c.record.Replayed = a.status, a.reason, a.replayed
+		c.record.AnswerHeader, c.record.AnswerBody = a.header.Clone(), []byte(a.body)
+	})
 	maps.Copy(c.w.Header(), a.header)
 	c.w.WriteHeader(a.status)
 	_, _ = io.WriteString(c.w, a.body)

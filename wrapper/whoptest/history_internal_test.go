@@ -1,6 +1,7 @@
 package whoptest
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,4 +23,14 @@ func TestHistoryLimitBoundsBytes(t *testing.T) {
 	}
 	assert.Len(t, h.requests, 100)
 	assert.Len(t, h.queued, 7)
+
+	for range 100 { // of which the size is known at the end
+		r := &Request{}
+		h.arrive(r)
+		r.Header = http.Header{"X": {string(body[:3<<20])}}
+		r.AnswerHeader = http.Header{"X": {string(body[:3<<20])}}
+		r.AnswerBody = body[:3<<20]
+		h.end(r)
+	}
+	assert.Len(t, h.requests, 7)
 }

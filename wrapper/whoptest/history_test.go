@@ -105,12 +105,13 @@ func TestHistoryLimitForgetsStrangers(t *testing.T) {
 	requests := server.Requests()
 	require.Len(t, requests, 3)
 	for i, want := range []whoptest.Request{
-		{Status: 401, Reason: "Invalid or missing API key"},
-		{Status: 503, Reason: "Busy"},
-		{Status: 404, Reason: "Resource not found"},
+		{ID: 1, Status: 401, Reason: "Invalid or missing API key"},
+		{ID: 2, Status: 503, Reason: "Busy"},
+		{ID: 3, Status: 404, Reason: "Resource not found"},
 	} {
 		assert.False(t, requests[i].Time.IsZero())
-		want.Time = requests[i].Time
+		assert.False(t, requests[i].Ended.IsZero())
+		want.Time, want.Ended = requests[i].Time, requests[i].Ended
 		assert.Equal(t, want, requests[i])
 	}
 	server.Close()

@@ -93,8 +93,13 @@ func (c *call) checkContent() *apiError {
 	return c.contract.checkBody(c.record.Body)
 }
 
+// readBody reads the body once.
 func (c *call) readBody() error {
+	if c.read {
+		return c.bodyErr
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
 	c.server.set(func() { c.record.Body = body })
+	c.read, c.bodyErr = true, err
 	return err
 }

@@ -182,6 +182,9 @@ func TestStall(t *testing.T) {
 	}{
 		{reply: whoptest.Stall(), queued: 0},
 		{reply: whoptest.Stall().AfterQueueing(), queued: 1},
+		{reply: whoptest.StallFor(0), queued: 0},
+		{reply: whoptest.StallFor(time.Hour), queued: 0},
+		{reply: whoptest.StallFor(time.Hour).AfterQueueing(), queued: 1},
 	} {
 		t.Run(test.reply.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)
@@ -193,6 +196,28 @@ func TestStall(t *testing.T) {
 			assert.Len(t, server.Queued(), test.queued)
 			assert.Zero(t, server.Requests()[0].Status)
 		})
+	}
+}
+
+func TestStallForAnswersLate(t *testing.T) {
+	const late = 20 * time.Millisecond
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.StallFor(late), whoptest.StallFor(late), whoptest.StallFor(late).AfterQueueing())
+	for i, want := range []struct {
+		body   string
+		status int
+		queued int
+	}{
+		{body: toCompany, status: 200, queued: 1},
+		{body: `{}`, status: 400, queued: 1},
+		{body: toCompany, status: 200, queued: 2},
+	} {
+		begun := time.Now()
+		a := exchange{body: want.body}.do(t, server)
+		assert.GreaterOrEqual(t, time.Since(begun), late)
+		assert.Equal(t, want.status, a.status)
+		assert.Len(t, server.Queued(), want.queued)
+		assert.Equal(t, want.body, string(server.Requests()[i].Body))
 	}
 }
 

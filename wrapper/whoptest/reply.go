@@ -16,6 +16,7 @@ type Reply struct {
 	answer   func(*contract) response
 	header   http.Header // added to the answer
 	garbage  []byte
+	stall    time.Duration // 0: for good
 	queue    bool
 	remember bool
 }
@@ -77,6 +78,16 @@ func Reset() Reply { return Reply{name: "Reset", fault: resetting} }
 
 // Stall gives no answer until the client goes away or the server is closed.
 func Stall() Reply { return Reply{name: "Stall", fault: stalling} }
+
+// StallFor is normal service, but late: the answer comes after d, and the request is not
+// served at all if the client goes away before. With AfterQueueing the notification is
+// queued at once, and the answer alone is late. A d of 0 or less is [Stall].
+func StallFor(d time.Duration) Reply {
+	if d <= 0 {
+		return Stall()
+	}
+	return Reply{name: "Stall for " + d.String(), fault: stalling, stall: d}
+}
 
 // Truncate queues the notification and breaks off in the middle of the answer's body.
 func Truncate() Reply { return Reply{name: "Truncate", fault: truncating, queue: true} }

@@ -49,7 +49,7 @@ func NewServer(tb testing.TB) *Server {
 	}
 	tb.Cleanup(func() {
 		s.Close()
-		if left := s.unused(); len(left) > 0 {
+		if left := s.Scripted(); len(left) > 0 {
 			tb.Errorf("whoptest: %d scripted replies were never used: %v", len(left), left)
 		}
 	})
@@ -138,9 +138,10 @@ func (s *Server) SetAPIVersion(date string) {
 func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute = perMinute }) }
 
 // SetHistoryLimit bounds the memory of a server that runs for long. [Server.Requests]
-// and [Server.Queued] each keep the last n, and of these no more than 64 MiB of bodies.
-// Of a request without an accepted key only time, status and reason are kept and logged;
-// of idempotency keys the last 100,000 are known. 0, the default, keeps everything.
+// and [Server.Queued] each keep the last n, and of these no more than 64 MiB of bodies and
+// headers. Of a request without an accepted key only ID, times, status and reason are kept,
+// and the ID is not logged; of idempotency keys the last 100,000 are known. 0, the default,
+// keeps everything.
 func (s *Server) SetHistoryLimit(n int) {
 	s.set(func() {
 		s.history.limit = max(n, 0)
@@ -180,10 +181,21 @@ func (s *Server) ScriptFunc(choose func(Request) Reply) {
 	s.set(func() { s.choose = choose })
 }
 
-func (s *Server) unused() []Reply {
+// Scripted returns the replies of Script that no request has had yet.
+func (s *Server) Scripted() []Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.script)
+}
+
+// Forget forgets all requests, idempotency keys and scripted replies, and what the rate
+// limit has counted, as between two tests. What is being served then goes on unrecorded.
+// IDs go on counting. The function of ScriptFunc stays.
+func (s *Server) Forget() {
+	s.set(func() {
+		s.history.forget()
+		s.keys, s.script, s.limit.passed = idempotencyKeys{}, nil, nil
+	})
 }
 
 // Requests returns all requests, in order of arrival, as far as [Server.SetHistoryLimit]

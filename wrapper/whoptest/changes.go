@@ -1,0 +1,93 @@
+package whoptest
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+)
+
+// Change is something new about a server's requests.
+type Change struct {
+	Revision  int     // counts the changes of a server, from 1
+	Request   Request // as it is now: it arrived, or, unless Ended is zero, it ended
+	Forgotten bool    // all requests were forgotten, by [Server.Forget]; Request is zero
+}
+
+// Changes returns what changes about the requests after a revision, in order, and waits for
+// more until ctx ends. 0 begins with all that is kept, and -1 with what comes next.
+//
+// It buffers nothing. Whoever is slow misses steps, not results: a request that changed
+// twice is returned once, as it is now, and one that [Server.SetHistoryLimit] dropped is
+// left out.
+func (s *Server) Changes(ctx context.Context, after int) iter.Seq[Change] {
+	if after < 0 {
+		s.set(func() { after = s.history.revision })
+	}
+	return func(yield func(Change) bool) {
+		seen := after
+		for {
+			changes, more := s.changesAfter(seen)
+			for _, c := range changes {
+				if seen = c.Revision; !yield(c) {
+					return
+				}
+			}
+			if len(changes) > 0 {
+				continue
+			}
+			select {
+			case <-more:
+			case <-ctx.Done():
+				return
+			case <-s.stopped.Done():
+				return
+			}
+		}
+	}
+}
+
+// changesPerRound bounds the copies that a slow reader of Changes holds.
+const changesPerRound = 100
+
+// changesAfter returns the next changes, and what is closed by one after them.
+func (s *Server) changesAfter(revision int) ([]Change, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.history
+	var newer []*Request
+	for _, r := range h.requests {
+		if r.revision > revision {
+			newer = append(newer, r)
+		}
+	}
+	slices.SortFunc(newer, func(a, b *Request) int { return cmp.Compare(a.revision, b.revision) })
+	var changes []Change
+	if h.forgottenAt > revision {
+		changes = append(changes, Change{Revision: h.forgottenAt, Forgotten: true})
+	}
+	for _, r := range newer[:min(len(newer), changesPerRound)] {
+		change := Change{Revision: r.revision, Request: *r}
+		change.Request.revision = 0
+		changes = append(changes, change)
+	}
+	if h.changed == nil {
+		h.changed = make(chan struct{})
+	}
+	return changes, h.changed
+}
+
+// change notes that a request arrived or ended.
+func (h *history) change(r *Request) {
+	h.revision++
+	r.revision = h.revision
+	h.wake()
+}
+
+// wake tells those who wait, if anybody does.
+func (h *history) wake() {
+	if h.changed != nil {
+		close(h.changed)
+		h.changed = nil
+	}
+}
