@@ -14,16 +14,21 @@ type Change struct {
 	Forgotten bool    // all requests were forgotten, by [Server.Forget]; Request is zero
 }
 
+// Revision is that of the last change, 0 if there was none.
+func (s *Server) Revision() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history.revision
+}
+
 // Changes returns what changes about the requests after a revision, in order, and waits for
-// more until ctx ends. 0 begins with all that is kept, and -1 with what comes next.
+// more until ctx ends or the server is closed. 0 begins with all that is kept, and
+// [Server.Revision] with what comes next.
 //
 // It buffers nothing. Whoever is slow misses steps, not results: a request that changed
 // twice is returned once, as it is now, and one that [Server.SetHistoryLimit] dropped is
 // left out.
 func (s *Server) Changes(ctx context.Context, after int) iter.Seq[Change] {
-	if after < 0 {
-		s.set(func() { after = s.history.revision })
-	}
 	return func(yield func(Change) bool) {
 		seen := after
 		for {

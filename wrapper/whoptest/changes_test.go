@@ -63,7 +63,7 @@ func TestChangesGoOn(t *testing.T) {
 	assert.Zero(t, second.Request.Status)
 	assert.Equal(t, "Stall", second.Request.Reply)
 
-	fromNow, stop := iter.Pull(server.Changes(t.Context(), -1))
+	fromNow, stop := iter.Pull(server.Changes(t.Context(), server.Revision()))
 	defer stop()
 	server.Forget()
 	forgotten := one(t, server, first.Revision)
