@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/cmd/whop-notify/internal/inbox"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
@@ -41,6 +44,10 @@ everything when it ends.
 
 Up to the date 2026-07-20 the target is company_id and the answer 200; later versions have
 account_id and 202. A request without the header Api-Version-Date gets --api-version.
+
+What it got can be read, and what it answers be scripted, under /_/, as JSON: see
+http://127.0.0.1:8080/_/openapi.yml. On an address that other machines reach, that takes
+the API key, as a bearer token or the password of basic authentication.
 
 The address is printed on standard output once it listens, a line for each request on
 standard error. SIGINT (Ctrl-C) and SIGTERM end it.
@@ -86,14 +93,19 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 
 	ctx, stop := signalContext(cmd)
 	defer stop()
-	server, err := whoptest.Start(f.addr)
+	server, err := whoptest.New()
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	defer server.Close()
+	listener, err := net.Listen("tcp", f.addr)
 	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
 		return usageError(fmt.Errorf("--addr: %w", err), "")
 	}
 	if err != nil {
 		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
 	}
-	defer server.Close()
+	defer listener.Close()
 	stderr := cmd.ErrOrStderr()
 	if key == "" {
 		key = server.APIKey()
@@ -107,12 +119,40 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	defer log.close()
 	server.SetLogger(requestLog(log, key))
 	server.Script(replies...)
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable(server.URL()))
+	front := &http.Server{
+		Handler:           inbox.New(f.inbox(server, listener.Addr(), key)),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          discardLog,
+	}
+	defer front.Close() // before server, which waits for what is being served
+	ended := make(chan error, 1)
+	go func() {
+		defer exitOnPanic(os.Stderr)
+		ended <- front.Serve(listener)
+	}()
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable("http://"+listener.Addr().String()+"/api/v1"))
 
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		return &exitError{code: exitNot, err: fmt.Errorf("stopped serving: %w", err)}
+	}
 	stop() // a second signal ends the process whatever it does
 	return nil
 }
+
+// inbox shows what the server got. Only where no other machine reaches it, it is without a
+// key.
+func (f *serveFlags) inbox(server *whoptest.Server, addr net.Addr, key string) inbox.Config {
+	config := inbox.Config{Source: server, Controls: server, Else: server, Secret: key}
+	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		config.Key = key
+	}
+	config.Host, _, _ = net.SplitHostPort(f.addr)
+	return config
+}
+
+var discardLog = stdlog.New(io.Discard, "", 0)
 
 func (f *serveFlags) check() ([]whoptest.Reply, error) {
 	if _, _, err := net.SplitHostPort(f.addr); err != nil {
@@ -129,16 +169,11 @@ func (f *serveFlags) check() ([]whoptest.Reply, error) {
 	}
 	replies := make([]whoptest.Reply, len(f.fail))
 	for i, status := range f.fail {
-		switch {
-		case status < 400 || status > 599:
-			return nil, fmt.Errorf("--fail: %d is not the status of an error, 400 to 599", status)
-		case status == http.StatusTooManyRequests:
-			replies[i] = whoptest.RateLimited(time.Second)
-		case status == http.StatusConflict:
-			replies[i] = whoptest.Error(status, "idempotency_request_in_progress", "A request with this idempotency key is still in progress.")
-		default:
-			replies[i] = whoptest.Error(status, "", "Failed as asked for with --fail: "+http.StatusText(status)+".")
+		reply, err := inbox.Failure(status)
+		if err != nil {
+			return nil, fmt.Errorf("--fail: %w", err)
 		}
+		replies[i] = reply
 	}
 	return replies, nil
 }

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -226,6 +227,50 @@ func TestServeRefuses(t *testing.T) {
 			require.Equal(t, c.code, f.code)
 			require.Contains(t, f.stderr, c.says)
 			require.Empty(t, f.stdout)
+		})
+	}
+}
+
+// A program in any language reads and scripts what the stand-in got: without a key where
+// no other machine reaches it, else with its key.
+func TestServeTellsWhatItGot(t *testing.T) {
+	t.Parallel()
+	const key = "local-test-key"
+	for _, test := range []struct {
+		name, addr string
+		header     map[string]string
+		status     int
+	}{
+		{name: "loopback", addr: "127.0.0.1:0", status: 200},
+		{name: "loopback, by a rebound name", addr: "127.0.0.1:0", header: map[string]string{"Host": "attacker.example"}, status: 403},
+		{name: "loopback, from another page", addr: "127.0.0.1:0", header: map[string]string{"Sec-Fetch-Site": "cross-site"}, status: 403},
+		{name: "all interfaces", addr: "0.0.0.0:0", status: 401},
+		{name: "all interfaces, a wrong key", addr: "0.0.0.0:0", header: map[string]string{"Authorization": "Bearer another-key"}, status: 401},
+		{name: "all interfaces, the key", addr: "0.0.0.0:0", header: map[string]string{"Authorization": "Bearer " + key, "Host": "stand-in:8080"}, status: 200},
+		{name: "all interfaces, the password", addr: ":0", header: map[string]string{"Authorization": "Basic OmxvY2FsLXRlc3Qta2V5"}, status: 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			p, base := serve(t, []string{"WHOP_API_KEY=" + key}, "--addr", test.addr)
+			_, err := client(t, base, key).Send(t.Context(), paid.WithIdempotencyKey("invoice-7"))
+			require.NoError(t, err)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, strings.TrimSuffix(base, "api/v1")+"_/queued", nil)
+			require.NoError(t, err)
+			for name, value := range test.header {
+				r.Header.Set(name, value)
+				if name == "Host" {
+					r.Host = value
+				}
+			}
+			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}).Do(r)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, test.status, resp.StatusCode, "%s", body)
+			require.Equal(t, test.status == 200, strings.Contains(string(body), `"invoice-7"`), "%s", body)
+			p.signal(syscall.SIGTERM)
+			require.Zero(t, p.finish().code)
 		})
 	}
 }
