@@ -67,7 +67,7 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 	if flags.Changed("api-key-file") {
 		if f.key == "" {
 			var err error
-			if f.key, err = readKey(f.keyFile); err != nil {
+			if f.key, err = readKey("--api-key-file", f.keyFile); err != nil {
 				return nil, err
 			}
 		}

@@ -18,31 +18,31 @@ func hasKey(flags *pflag.FlagSet) bool {
 
 const maxKeyFile = 64 << 10 // bytes
 
-// readKey reads a key from a file, without the newline at its end. No error names the
+// readKey reads a key from the file of a flag, without the newline at its end. No error names the
 // file: somebody may have given the key itself.
-func readKey(name string) (string, error) {
+func readKey(flag, name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return "", keyFileError(err)
+		return "", keyFileError(flag, err)
 	}
 	defer file.Close()
 	content, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	if err != nil {
-		return "", keyFileError(err)
+		return "", keyFileError(flag, err)
 	}
 	if len(content) > maxKeyFile {
-		return "", errors.New("--api-key-file: the file is too large to be a key")
+		return "", errors.New(flag + ": the file is too large to be a key")
 	}
 	key := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if key == "" {
-		return "", errors.New("--api-key-file: the file is empty")
+		return "", errors.New(flag + ": the file is empty")
 	}
 	return key, nil
 }
 
-func keyFileError(err error) error {
+func keyFileError(flag string, err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
-	return fmt.Errorf("--api-key-file takes the name of a file that holds the key: %w", err)
+	return fmt.Errorf("%s takes the name of a file that holds the key: %w", flag, err)
 }

@@ -43,7 +43,7 @@ Exit codes:
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err, hintOnFlag(err)) })
-	root.AddCommand(newSend(), newBatch(), newEnqueue(), newWork(), newStatus(), newDead(), newServe(), newDemo(), newVersion())
+	root.AddCommand(newSend(), newBatch(), newEnqueue(), newWork(), newRelay(), newStatus(), newDead(), newServe(), newDemo(), newVersion())
 	strict(root)
 	return root
 }

@@ -10,7 +10,7 @@ import (
 func TestHelpHasExamplesAndGoesToStandardOutput(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"--help"}, {"help"}, {"send", "--help"}, {"help", "send"}, {"serve", "--help"}, {"demo", "--help"},
+		{"--help"}, {"help"}, {"send", "--help"}, {"help", "send"}, {"serve", "--help"}, {"relay", "--help"}, {"demo", "--help"},
 	} {
 		f := execute(t, nil, args...)
 		require.Zero(t, f.code, args)

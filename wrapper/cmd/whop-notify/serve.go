@@ -190,7 +190,7 @@ func (f *serveFlags) chooseKey(flags *pflag.FlagSet) (string, error) {
 		key, from = f.key, "--api-key"
 	case inFile:
 		var err error
-		if key, err = readKey(f.keyFile); err != nil {
+		if key, err = readKey("--api-key-file", f.keyFile); err != nil {
 			return "", err
 		}
 		from = "--api-key-file"

@@ -62,6 +62,11 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags) error {
 		return &exitError{code: exitNot, err: err}
 	}
 	defer closeQueue()
+	return f.work(ctx, cmd, q, logger)
+}
+
+// work sends what is in a queue, until ctx ends.
+func (f *workFlags) work(ctx context.Context, cmd *cobra.Command, q *queue.Queue, logger *slog.Logger) error {
 	client, err := f.newClient(cmd.Flags(), q)
 	if err != nil {
 		return usageError(err, "")

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// relayFlags are those of the command relay.
+type relayFlags struct {
+	work        workFlags
+	server      natsFlags
+	state       string
+	listen      relayListenFlags
+	keyFile     string
+	noWork      bool
+	noBroadcast bool
+}
+
+func newRelay() *cobra.Command {
+	f := &relayFlags{}
+	cmd := &cobra.Command{
+		Use:   "relay (--state DIR | --nats URL)",
+		Short: "Take notifications in Whop's API shape, store them, and send them",
+		Long: `Take notifications over HTTP as Whop's API does, store them in a queue, and send them from
+there, for programs in any language: Whop's SDKs reach it by their base URL. The answer is
+Whop's success once the notification is on the disk. What Whop says to it later is told under
+GET /api/v1/notifications/{key}, where key is the Idempotency-Key of the request or, if it had
+none, of the answer.
+
+Up to the date 2026-07-20 in Api-Version-Date, and without one, the target is company_id and
+the answer 200; later dates have account_id and 202. The same Idempotency-Key with the same
+notification within 24 hours is stored once; with another one it is refused, as Whop does.
+
+Who reaches it can notify: a request needs the relay's own key as its bearer token, that of
+--relay-key-file, else a random one that is printed on standard error. The key of Whop is that
+of WHOP_API_KEY or --api-key-file, and goes nowhere but to Whop.
+
+With --state the queue is in a directory, for one relay alone. With --nats it is on a NATS
+server, for any number of relays and workers; --no-work leaves the sending to others.
+
+On SIGTERM or Ctrl-C it takes no more, finishes what it answers and what is in flight within
+--drain-timeout, and exits with 0; a second signal ends it at once. It exits with 1 if Whop
+refuses the API key or the address, or if the queue is gone: nothing that it has answered with
+a success is lost, so a supervisor can start it again.`,
+		Example: `  export WHOP_API_KEY=...
+  whop-notify relay --state /var/lib/whop-relay --relay-key-file /etc/whop-relay.key
+
+  # Only take in, for "whop-notify work" to send
+  whop-notify relay --nats nats://127.0.0.1:4222 --no-work
+
+  # Send by it, in another terminal
+  curl http://127.0.0.1:8080/api/v1/notifications -H "Authorization: Bearer $RELAY_KEY" \
+    -H "Content-Type: application/json" -H "Idempotency-Key: invoice-7-paid" \
+    -d '{"company_id":"biz_xxxxxxxxxxxxxx","title":"Paid","content":"Invoice 7 is paid"}'`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	f.listen.register(flags)
+	flags.StringVar(&f.keyFile, "relay-key-file", "", "`FILE` with the key that requests need, of at least 16 bytes (default: a random one)")
+	flags.StringVar(&f.state, "state", "", "`DIR` of the relay's queue; made if it is not there")
+	flags.BoolVar(&f.noWork, "no-work", false, "with --nats: send nothing, for workers elsewhere to do")
+	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse notifications that go to everybody in their target")
+	f.server.register(flags)
+	f.server.registerReplicas(flags)
+	f.work.register(flags)
+	flags.Lookup("insecure-http").Usage = "allow http without TLS where it leaves the machine: to listen at an address that is not loopback,\nand as --base-url; both keys are readable on the way"
+	completeFlags(cmd)
+	return cmd
+}
+
+// check refuses what cannot work, before anything is opened.
+func (f *relayFlags) check(cmd *cobra.Command) error {
+	if err := checkSwallowed(cmd.Flags()); err != nil {
+		return usageError(err, "")
+	}
+	switch {
+	case f.state != "" && f.server.urls != "":
+		return usageError(errors.New("--state and --nats exclude each other"), "")
+	case f.state != "" && f.noWork:
+		return usageError(errors.New("--no-work needs --nats: nobody else can work on the queue in --state"), "")
+	case f.state != "" && (f.server.creds != "" || f.server.ca != "" || f.server.cert != "" || f.server.key != "" || cmd.Flags().Changed("queue") || cmd.Flags().Changed("replicas")):
+		return usageError(errors.New("--nats-creds, --nats-ca, --nats-cert, --nats-key, --queue and --replicas are for --nats, not --state"), "")
+	case f.state == "":
+		if _, err := f.server.address(); err != nil {
+			return usageError(fmt.Errorf("--state DIR or a NATS server is required: %w", err), "")
+		}
+		if err := f.server.check(); err != nil {
+			return usageError(err, "")
+		}
+	}
+	if err := f.listen.check(f.work.client.insecureHTTP); err != nil {
+		return usageError(err, "")
+	}
+	if f.noWork {
+		return nil
+	}
+	if err := f.work.check(cmd); err != nil {
+		return err
+	}
+	if _, err := f.work.client.newClient(cmd.Flags(), nil); err != nil {
+		return usageError(err, "")
+	}
+	return nil
+}
+
+func (f *relayFlags) run(cmd *cobra.Command) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	key, err := f.listen.chooseKey(cmd, f.keyFile)
+	if err != nil {
+		return usageError(err, "")
+	}
+	ctx, stop := signalContext(cmd)
+	defer stop()
+
+	log := newLogWriter(cmd.ErrOrStderr())
+	defer log.close()
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	listener, err := f.listen.listen()
+	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
+		return usageError(fmt.Errorf("--addr: %w", err), "")
+	}
+	if err != nil {
+		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
+	}
+	defer listener.Close()
+	q, closeQueue, err := f.open(ctx, logger)
+	if err != nil {
+		return asExit(err)
+	}
+	defer closeQueue()
+
+	handler := newRelayHandler(q, key.text, f.noBroadcast, logger)
+	if key.made {
+		fmt.Fprintf(cmd.ErrOrStderr(), "accepting the relay key %s\n", key.text)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", f.listen.url(listener))
+	return f.serve(ctx, cmd, listener, handler, q, logger)
+}
+
+// serve takes in and works until ctx ends or one of the two cannot go on, and ends both.
+func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, logger *slog.Logger) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var parts sync.WaitGroup
+	var served, worked error
+	parts.Go(func() {
+		defer exitOnPanic(os.Stderr)
+		served = serveRelay(ctx, listener, handler, logger)
+		end(served)
+	})
+	if !f.noWork {
+		parts.Go(func() {
+			defer exitOnPanic(os.Stderr)
+			worked = f.work.work(ctx, cmd, q, logger)
+			end(worked)
+		})
+	}
+	parts.Wait()
+	if err := errors.Join(worked, served); err != nil {
+		return asExit(err)
+	}
+	return nil
+}
+
+// open opens the queue. The function it gives closes it.
+func (f *relayFlags) open(ctx context.Context, logger *slog.Logger) (*queue.Queue, func(), error) {
+	opts := []queue.Option{queue.WithLogger(logger), queue.WithDrainTimeout(f.work.drain)}
+	if f.state == "" {
+		return f.server.open(ctx, logger, opts...)
+	}
+	dir, err := openStateDir(f.state)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Lstat(filepath.Join(f.state, stateFile)); err == nil {
+		dir.close()
+		return nil, nil, usageError(fmt.Errorf("%s is the directory of a batch: give the relay one of its own", f.state), "")
+	}
+	q, closeQueue, err := openState(ctx, f.state, opts...)
+	if err != nil {
+		dir.close()
+		return nil, nil, err
+	}
+	return q, func() { closeQueue(); dir.close() }, nil
+}
