@@ -28,11 +28,13 @@ func (q *Queue) explain(err error) error {
 		return fmt.Errorf("the NATS account of this user has no JetStream: enable it in the server's configuration (accounts: NAME: {jetstream: enabled}): %w", err)
 	case has(jetstream.JSErrCodeJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("the NATS server has no JetStream: start it with -js, or with a jetstream block in its configuration: %w", err)
-	case isDenied(q.nc):
-		return fmt.Errorf("the NATS user lacks a right: allow it to publish to $JS.API.>, $JS.ACK.>, $KV.%[1]s-limits.> and %[1]s.>, and to subscribe to _INBOX.>: %[2]s",
-			q.name, oneLine(q.nc.LastError().Error()))
+	case isDenied(q.nc) && api == nil:
+		return fmt.Errorf("the NATS user lacks a right: allow it to publish to $JS.API.>, $JS.ACK.>, $KV.%[1]s-limits.> and %[1]s.>, and to subscribe to _INBOX.>: %[2]s: %[3]w",
+			q.name, oneLine(q.nc.LastError().Error()), err)
 	case has(10074), has(10005):
 		return fmt.Errorf("%d replicas need a cluster with as many servers that have JetStream and room: %w", q.replicas, err)
+	case has(10065):
+		return fmt.Errorf("another stream has taken subjects of the queue (%[1]s.>): give the queue another name, or remove that stream; nats stream ls --subject '%[1]s.>' names it: %[2]w", q.name, err)
 	case has(10023), has(10047), has(10002):
 		return fmt.Errorf("the NATS server or account has no room for the queue's streams: raise max_file_store, or the account's limits: %w", err)
 	case has(codeNotAvailable), has(codeNotLeader), errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -140,4 +141,22 @@ func graveyard(t testing.TB, q *queue.Queue) (letters []queue.DeadLetter) {
 		letters = append(letters, letter)
 	}
 	return letters
+}
+
+// book is a log that several may write to.
+type book struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *book) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *book) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

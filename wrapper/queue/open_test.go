@@ -1,12 +1,12 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,43 +62,117 @@ func TestQueuesOfDifferentNamesShareAServer(t *testing.T) {
 	eventually(t, other, queue.Stats{Waiting: 1})
 }
 
-// Streams that somebody made or changed by hand must not lose anything.
-func TestStreamsThatCouldLoseNotificationsAreRefused(t *testing.T) {
+// Streams and consumers that somebody made or changed by hand must neither lose anything nor
+// stop the queue.
+func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
+	type change func(*testing.T, jetstream.JetStream)
+	stream := func(name string, f func(*jetstream.StreamConfig)) change {
+		return func(t *testing.T, js jetstream.JetStream) {
+			s, err := js.Stream(t.Context(), name)
+			require.NoError(t, err)
+			config := s.CachedInfo().Config
+			f(&config)
+			require.NoError(t, js.DeleteStream(t.Context(), name))
+			_, err = js.CreateStream(t.Context(), config)
+			require.NoError(t, err)
+		}
+	}
+	line := func(f func(*jetstream.StreamConfig)) change { return stream("whop-notify", f) }
+	workers := func(f func(*jetstream.ConsumerConfig)) change {
+		return func(t *testing.T, js jetstream.JetStream) {
+			c, err := js.Consumer(t.Context(), "whop-notify", "workers")
+			require.NoError(t, err)
+			config := c.CachedInfo().Config
+			f(&config)
+			require.NoError(t, js.DeleteConsumer(t.Context(), "whop-notify", "workers"))
+			_, err = js.CreateConsumer(t.Context(), "whop-notify", config)
+			require.NoError(t, err)
+		}
+	}
 	for name, c := range map[string]struct {
-		change func(*jetstream.StreamConfig)
+		change change
 		says   string
 	}{
-		"old ones expire":     {func(s *jetstream.StreamConfig) { s.MaxAge = 48 * time.Hour }, "drops old notifications"},
-		"old ones make room":  {func(s *jetstream.StreamConfig) { s.MaxMsgs = 10; s.Discard = jetstream.DiscardOld }, "drops old notifications"},
-		"keys forgotten soon": {func(s *jetstream.StreamConfig) { s.Duplicates = time.Minute }, "has a duplicate window of 1m0s, and needs at least 24h0m0s"},
-		"in memory":           {func(s *jetstream.StreamConfig) { s.Storage = jetstream.MemoryStorage }, "in memory"},
-		"direct gets":         {func(s *jetstream.StreamConfig) { s.AllowDirect = true }, "allows direct gets"},
-		"a work queue":        {func(s *jetstream.StreamConfig) { s.Retention = jetstream.WorkQueuePolicy }, "retention"},
+		"stream/old_ones_expire":      {line(func(s *jetstream.StreamConfig) { s.MaxAge = 48 * time.Hour }), "max_age is 48h0m0s, and must be 0s"},
+		"stream/old_ones_make_room":   {line(func(s *jetstream.StreamConfig) { s.MaxMsgs, s.Discard = 10, jetstream.DiscardOld }), "discard is DiscardOld, and must be DiscardNew"},
+		"stream/one_of_each_subject":  {line(func(s *jetstream.StreamConfig) { s.MaxMsgsPerSubject = 1 }), "max_msgs_per_subject is 1"},
+		"stream/keys_forgotten_soon":  {line(func(s *jetstream.StreamConfig) { s.Duplicates = time.Minute }), "duplicate_window is 1m0s, and must be 24h0m0s"},
+		"stream/in_memory":            {line(func(s *jetstream.StreamConfig) { s.Storage = jetstream.MemoryStorage }), "storage is Memory, and must be File"},
+		"stream/direct_gets":          {line(func(s *jetstream.StreamConfig) { s.AllowDirect = true }), "allow_direct is true"},
+		"stream/a_work_queue":         {line(func(s *jetstream.StreamConfig) { s.Retention = jetstream.WorkQueuePolicy }), "retention is WorkQueue, and must be Limits"},
+		"stream/not_confirming":       {line(func(s *jetstream.StreamConfig) { s.NoAck = true }), "no_ack is true"},
+		"stream/small_ones_only":      {line(func(s *jetstream.StreamConfig) { s.MaxMsgSize = 100 }), "max_msg_size is 100"},
+		"stream/half_of_the_subjects": {line(func(s *jetstream.StreamConfig) { s.Subjects = []string{"whop-notify.send.plain"} }), "subjects is [whop-notify.send.plain]"},
+		"stream/sealed":               {line(func(s *jetstream.StreamConfig) { s.DenyPurge = true }), "deny_purge is true"},
+		"stream/subjects_renamed": {line(func(s *jetstream.StreamConfig) {
+			s.SubjectTransform = &jetstream.SubjectTransformConfig{Source: "whop-notify.send.>", Destination: "other.>"}
+		}), "subject_transform is"},
+		"stream/fed_by_another":         {line(func(s *jetstream.StreamConfig) { s.Sources = []*jetstream.StreamSource{{Name: "whop-notify-dead"}} }), "sources is"},
+		"retries/without_schedules":     {stream("whop-notify-retry", func(s *jetstream.StreamConfig) { s.AllowMsgSchedules = false }), "need NATS server 2.12 or later"},
+		"retries/limited":               {stream("whop-notify-retry", func(s *jetstream.StreamConfig) { s.MaxBytes = 1 << 20 }), "max_bytes is 1048576"},
+		"attempts/not_to_be_deleted":    {stream("whop-notify-attempts", func(s *jetstream.StreamConfig) { s.DenyDelete = true }), "deny_delete is true"},
+		"dead/elsewhere":                {stream("whop-notify-dead", func(s *jetstream.StreamConfig) { s.Subjects = []string{"elsewhere"} }), "subjects is [elsewhere]"},
+		"consumer/deliveries_limited":   {workers(func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 }), "max_deliver is 3"},
+		"consumer/headers_only":         {workers(func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true }), "headers_only is true"},
+		"consumer/from_now_on":          {workers(func(c *jetstream.ConsumerConfig) { c.DeliverPolicy = jetstream.DeliverNewPolicy }), "deliver_policy is new, and must be all"},
+		"consumer/one_subject":          {workers(func(c *jetstream.ConsumerConfig) { c.FilterSubject = "whop-notify.send.plain" }), "filter_subject is whop-notify.send.plain"},
+		"consumer/no_acknowledgement":   {workers(func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckNonePolicy }), "ack_policy is"},
+		"consumer/given_out_again_soon": {workers(func(c *jetstream.ConsumerConfig) { c.AckWait = time.Second }), "ack_wait is 1s, and must be 10s"},
+		"consumer/given_out_again_late": {workers(func(c *jetstream.ConsumerConfig) { c.BackOff = []time.Duration{time.Hour} }), "backoff is [1h0m0s]"},
+		"consumer/goes_when_unused":     {workers(func(c *jetstream.ConsumerConfig) { c.InactiveThreshold = time.Minute }), "inactive_threshold is 1m0s"},
+		"consumer/in_memory":            {workers(func(c *jetstream.ConsumerConfig) { c.MemoryStorage = true }), "mem_storage is true"},
+		"bucket/forgets": {func(t *testing.T, js jetstream.JetStream) {
+			require.NoError(t, js.DeleteKeyValue(t.Context(), "whop-notify-limits"))
+			_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "whop-notify-limits", TTL: time.Second})
+			require.NoError(t, err)
+		}, "ttl is 1s, and must be 0s"},
+		"another_has_the_subjects": {func(t *testing.T, js jetstream.JetStream) {
+			require.NoError(t, js.DeleteStream(t.Context(), "whop-notify"))
+			_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "other", Subjects: []string{"whop-notify.send.plain"}})
+			require.NoError(t, err)
+		}, "give the queue another name, or remove that stream"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			nc := embedded(t, t.TempDir())
+			open(t, nc)
 			js, err := jetstream.New(nc)
 			require.NoError(t, err)
-			config := jetstream.StreamConfig{Name: "whop-notify", Subjects: []string{"whop-notify.send.>"}, Duplicates: 24 * time.Hour}
-			c.change(&config)
-			_, err = js.CreateStream(t.Context(), config)
-			require.NoError(t, err)
+			c.change(t, js)
 			_, err = queue.Open(t.Context(), nc)
 			require.ErrorContains(t, err, c.says)
 		})
 	}
 }
 
-func TestAConsumerThatLeavesNotificationsOutIsRefused(t *testing.T) {
+// What an operator may set as they like, or has set for a while, is no reason to refuse.
+func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
 	nc := embedded(t, t.TempDir())
 	open(t, nc)
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
-	require.NoError(t, js.DeleteConsumer(t.Context(), "whop-notify", "workers"))
-	_, err = js.CreateConsumer(t.Context(), "whop-notify", jetstream.ConsumerConfig{Durable: "workers", MaxDeliver: 3, AckPolicy: jetstream.AckExplicitPolicy})
+	s, err := js.Stream(t.Context(), "whop-notify")
 	require.NoError(t, err)
-	_, err = queue.Open(t.Context(), nc)
-	require.ErrorContains(t, err, "no limit on deliveries")
+	config := s.CachedInfo().Config
+	config.Description, config.MaxMsgs, config.Duplicates, config.Metadata = "ours", 1_000_000, 48*time.Hour, map[string]string{"team": "billing"}
+	_, err = js.UpdateStream(t.Context(), config)
+	require.NoError(t, err)
+	_, err = js.PauseConsumer(t.Context(), "whop-notify", "workers", time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	var log book
+	open(t, nc, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	require.Contains(t, log.String(), "nats consumer resume whop-notify workers")
+}
+
+// A log that warns of nothing is one that is read when it does.
+func TestAnEmptyQueueWarnsOfNothing(t *testing.T) {
+	server := whoptest.NewServer(t)
+	var log book
+	q := newQueue(t, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	stop := work(t, q, newClient(t, server), 1)
+	enqueue(t, q, paid)
+	eventually(t, q, queue.Stats{Sent: 1})
+	require.NoError(t, stop())
+	require.Empty(t, log.String())
 }
 
 func TestWorkRefusesAClientThatItCannotServe(t *testing.T) {
@@ -164,6 +238,36 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A right that is missing only later is named where it is missed: the server does not answer
+// what it refuses.
+func TestWhatIsMissedLaterNamesTheRight(t *testing.T) {
+	without := func(t *testing.T, subject string, opts ...queue.Option) *queue.Queue {
+		t.Parallel()
+		s := listening(t, func(o *server.Options) {
+			o.Users = []*server.User{{Username: "u", Password: "p", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{subject}}}}}
+		})
+		nc, err := nats.Connect(s.ClientURL(), nats.UserInfo("u", "p"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		require.NoError(t, err)
+		t.Cleanup(nc.Close)
+		return open(t, nc, opts...)
+	}
+	t.Run("to_enqueue", func(t *testing.T) {
+		q := without(t, "whop-notify.send.>")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := q.Enqueue(ctx, paid)
+		require.ErrorContains(t, err, "lacks a right: allow it to publish to")
+		require.ErrorContains(t, err, "whop-notify.send.plain")
+	})
+	t.Run("to_take", func(t *testing.T) {
+		server := whoptest.NewServer(t)
+		var log book
+		q := without(t, "$JS.API.CONSUMER.MSG.NEXT.>", queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		work(t, q, newClient(t, server), 1)
+		require.True(t, waitFor(func() bool { return strings.Contains(log.String(), "lacks a right: allow it to publish to") }), &log)
+	})
+}
+
 func TestOpenNamesAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	nc := connect(t, "nats://127.0.0.1:1")
@@ -178,7 +282,7 @@ func TestReplicasThatDifferAreLogged(t *testing.T) {
 	t.Parallel()
 	nc := embedded(t, t.TempDir())
 	open(t, nc, queue.WithReplicas(1))
-	var log bytes.Buffer
+	var log book
 	open(t, nc, queue.WithReplicas(3), queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	require.Contains(t, log.String(), "nats stream update whop-notify --replicas 3")
 }

@@ -1,11 +1,9 @@
 package queue_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -18,24 +16,6 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
-
-// book is a log that several may write to.
-type book struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *book) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *book) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 // Whoever may publish can put anything anywhere: each is set aside, and stops nobody.
 func TestPoison(t *testing.T) {

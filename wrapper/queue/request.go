@@ -20,7 +20,7 @@ const (
 	pingTime = 2 * time.Second
 )
 
-// ask makes one bounded request.
+// ask makes one bounded request, and says of a failure how to mend it.
 func (q *Queue) ask(ctx context.Context, request func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -28,7 +28,7 @@ func (q *Queue) ask(ctx context.Context, request func(context.Context) error) er
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		q.revive()
 	}
-	return err
+	return q.explain(err)
 }
 
 // revive reconnects where the server does not answer a ping.

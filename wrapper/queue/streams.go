@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -61,13 +64,13 @@ func (q *Queue) open(ctx context.Context) error {
 		err := q.openStreams(ctx)
 		if err == nil || isRefusal(err) || errors.Is(err, errSetUp) || errors.Is(err, nats.ErrConnectionClosed) ||
 			errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || isDenied(q.nc) {
-			return q.explain(err)
+			return err
 		}
 		if warned.now() {
-			q.logger.WarnContext(ctx, "queue: cannot be opened yet, trying again", "name", q.name, "error", q.explain(err))
+			q.logger.WarnContext(ctx, "queue: cannot be opened yet, trying again", "name", q.name, "error", err)
 		}
 		if !sleep(ctx, 500*time.Millisecond) {
-			return q.explain(err)
+			return err
 		}
 	}
 }
@@ -110,7 +113,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 }
 
 // errSetUp marks what is there and cannot serve.
-var errSetUp = errors.New("set up such that notifications could get lost or be sent twice")
+var errSetUp = errors.New("the queue could lose notifications, send them twice, or stop: repair or remove it")
 
 func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
 	err = q.ask(ctx, func(ctx context.Context) error {
@@ -123,77 +126,108 @@ func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (st
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	have := stream.CachedInfo().Config
-	var errs []error
-	wrong := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("stream %s "+format+": remove or repair it (%w)", append(append([]any{want.Name}, args...), errSetUp)...))
+	want.Duplicates = max(want.Duplicates, have.Duplicates)
+	free := []string{
+		"name", "description", "num_replicas", "placement", "compression", "republish", "metadata", "template_owner",
+		"max_consumers", "consumer_limits", "first_seq", "allow_msg_ttl", "allow_rollup_hdrs", "allow_atomic", "allow_batched",
 	}
-	if have.Retention != want.Retention {
-		wrong("has the retention %v, not %v", have.Retention, want.Retention)
+	if want.Discard == jetstream.DiscardNew { // a limit refuses what is new, and drops nothing
+		free = append(free, "max_msgs", "max_bytes")
 	}
-	if have.Storage != jetstream.FileStorage {
-		wrong("is kept in memory, not in files")
+	if err := checkSetUp("stream "+want.Name, have, want, free); err != nil {
+		if want.AllowMsgSchedules && !have.AllowMsgSchedules {
+			err = fmt.Errorf("%w; message schedules need NATS server 2.12 or later, and this one is %s", err, q.nc.ConnectedServerVersion())
+		}
+		return nil, err
 	}
-	if have.MaxAge > 0 || have.MaxMsgsPerSubject > 0 || have.Discard != jetstream.DiscardNew && (have.MaxMsgs > 0 || have.MaxBytes > 0) {
-		wrong("drops old notifications by a limit on age, size or messages per subject")
-	}
-	if have.AllowDirect {
-		wrong("allows direct gets, which may not see the latest")
-	}
-	if have.Duplicates < keyMemory {
-		wrong("has a duplicate window of %v, and needs at least %v", have.Duplicates, keyMemory)
-	}
-	if want.AllowMsgSchedules && !have.AllowMsgSchedules {
-		wrong("has no message schedules (allow_msg_schedules), which take NATS server 2.12 or later; this one is %s", q.nc.ConnectedServerVersion())
-	}
-	if q.replicas > 0 && have.Replicas != q.replicas && len(errs) == 0 {
-		q.logger.Warn("queue: the stream has another number of replicas than asked for, and keeps it",
+	if q.replicas > 0 && have.Replicas != q.replicas {
+		q.logger.WarnContext(ctx, "queue: the stream has another number of replicas than asked for, and keeps it",
 			"stream", want.Name, "have", have.Replicas, "want", q.replicas, "change", fmt.Sprintf("nats stream update %s --replicas %d", want.Name, q.replicas))
 	}
-	return stream, errors.Join(errs...)
+	return stream, nil
 }
 
 func (q *Queue) openConsumer(ctx context.Context, stream jetstream.Stream, name, filter, description string) (consumer jetstream.Consumer, err error) {
+	want := jetstream.ConsumerConfig{
+		Durable:       name,
+		Description:   description,
+		FilterSubject: filter,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       ackWait,
+		MaxDeliver:    -1,
+		MaxAckPending: maxUnsettled,
+		MaxWaiting:    maxPulls,
+	}
 	err = q.ask(ctx, func(ctx context.Context) error {
 		if consumer, err = stream.Consumer(ctx, name); errors.Is(err, jetstream.ErrConsumerNotFound) {
-			consumer, err = stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-				Durable:       name,
-				Description:   description,
-				FilterSubject: filter,
-				AckPolicy:     jetstream.AckExplicitPolicy,
-				AckWait:       ackWait,
-				MaxDeliver:    -1,
-				MaxAckPending: maxUnsettled,
-				MaxWaiting:    maxPulls,
-			})
+			consumer, err = stream.CreateConsumer(ctx, want)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("consumer %s: %w", name, err)
 	}
-	have := consumer.CachedInfo().Config
-	if have.DeliverPolicy != jetstream.DeliverAllPolicy || have.AckPolicy != jetstream.AckExplicitPolicy || have.MaxDeliver > 0 || have.FilterSubject != filter || len(have.FilterSubjects) > 0 {
-		return nil, fmt.Errorf("consumer %s leaves notifications out: it must deliver all of %q, with explicit acknowledgement and no limit on deliveries; remove it (%w)", name, filter, errSetUp)
+	info := consumer.CachedInfo()
+	want.AckWait = max(want.AckWait, info.Config.AckWait)
+	if info.Paused {
+		q.logger.WarnContext(ctx, "queue: the consumer is paused, so that nothing is sent", "stream", stream.CachedInfo().Config.Name, "consumer", name,
+			"for", info.PauseRemaining.Round(time.Second), "change", fmt.Sprintf("nats consumer resume %s %s", stream.CachedInfo().Config.Name, name))
 	}
-	return consumer, nil
+	return consumer, checkSetUp("consumer "+name, info.Config, want, []string{
+		"name", "description", "num_replicas", "metadata", "sample_freq", "max_waiting", "max_ack_pending", "pause_until",
+	})
 }
 
 func (q *Queue) openBucket(ctx context.Context, name string) (bucket jetstream.KeyValue, err error) {
+	want := jetstream.KeyValueConfig{
+		Bucket: name, History: 1, Storage: jetstream.FileStorage, Replicas: max(1, q.replicas),
+		Description: "The attempts of the last minute that all workers share, and the last success",
+	}
+	var status jetstream.KeyValueStatus
 	err = q.ask(ctx, func(ctx context.Context) error {
-		if bucket, err = q.js.KeyValue(ctx, name); !errors.Is(err, jetstream.ErrBucketNotFound) {
-			return err
+		if bucket, err = q.js.KeyValue(ctx, name); errors.Is(err, jetstream.ErrBucketNotFound) {
+			bucket, err = q.js.CreateKeyValue(ctx, want)
 		}
-		bucket, err = q.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: name, History: 1, Storage: jetstream.FileStorage, Replicas: max(1, q.replicas),
-			Description: "The attempts of the last minute that all workers share, and the last success",
-		})
 		if errors.Is(err, jetstream.ErrBucketExists) { // since a moment ago
 			bucket, err = q.js.KeyValue(ctx, name)
+		}
+		if err == nil {
+			status, err = bucket.Status(ctx)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, err)
 	}
-	return bucket, nil
+	return bucket, checkSetUp("bucket "+name, status.Config(), want, []string{
+		"bucket", "description", "history", "num_replicas", "placement", "compression", "republish", "metadata", "max_bytes",
+	})
+}
+
+// checkSetUp returns an error that names each setting which is not as wanted, by the name that
+// the server has for it, but for those that may be anything.
+func checkSetUp(what string, have, want any, free []string) error {
+	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
+	var wrong []string
+	for i := range h.NumField() {
+		name, _, _ := strings.Cut(h.Type().Field(i).Tag.Get("json"), ",")
+		if !slices.Contains(free, name) && !sameSetting(h.Field(i), w.Field(i)) {
+			wrong = append(wrong, oneLine(fmt.Sprintf("%s is %+v, and must be %+v", name, h.Field(i), w.Field(i))))
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s; else %w", what, strings.Join(wrong, "; "), errSetUp)
+}
+
+// sameSetting knows that a server says -1 for no limit, and nothing for an empty list.
+func sameSetting(a, b reflect.Value) bool {
+	switch {
+	case a.CanInt() && a.Int() <= 0:
+		return b.Int() <= 0
+	case a.Kind() == reflect.Slice && a.Len() == 0:
+		return b.Len() == 0
+	}
+	return reflect.DeepEqual(a.Interface(), b.Interface())
 }

@@ -109,7 +109,7 @@ func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	}
 	first, end := info.State.FirstSeq, workers.AckFloor.Stream+1
 	tooYoung := q.now().Add(-pruneAge)
-	if end <= first || info.State.FirstTime.After(tooYoung) {
+	if info.State.Msgs == 0 || end <= first || info.State.FirstTime.After(tooYoung) {
 		return 0, nil
 	}
 	var failed error
