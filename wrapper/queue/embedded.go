@@ -138,17 +138,23 @@ func (e *engine) halt() {
 }
 
 // watch starts the server anew where it has stopped storing, as after a full disk, from
-// which it does not recover by itself, and the directory can be written again.
+// which it does not recover by itself, and the directory can be written again. It asks twice,
+// since a stream that is just being made counts as missing.
 func (e *engine) watch() {
-	for {
+	for failed := 0; ; {
 		select {
 		case <-e.stopped:
 			return
 		case <-time.After(time.Second):
 		}
-		if health := e.srv.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode == 200 || tryWrite(e.dir) != nil {
+		if health := e.srv.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode == 200 {
+			failed = 0
 			continue
 		}
+		if failed++; failed < 2 || tryWrite(e.dir) != nil {
+			continue
+		}
+		failed = 0
 		e.halt()
 		_ = e.start() // else again in a second
 	}
