@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,7 +51,8 @@ var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 func TestBatchShowsABarAtATerminal(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
-	server.Script(whoptest.Error(422, "", "Verify first."))
+	server.Script(append([]whoptest.Reply{whoptest.Error(422, "", "Verify first.")},
+		slices.Repeat([]whoptest.Reply{whoptest.StallFor(500 * time.Millisecond)}, 60)...)...) // so that the bar is drawn midway
 	program, reader := terminal(t)
 	cmd := exec.CommandContext(t.Context(), binary, "batch", fileOf(t, 100), "--rate-limit", "3000")
 	cmd.Env = append(environment(server), "TERM=xterm", "NO_COLOR=1")
