@@ -41,7 +41,7 @@ func (q *Queue) explain(err error) error {
 		if !q.nc.IsConnected() {
 			return fmt.Errorf("no connection to the NATS server (%s): %w", strings.Join(redacted(q.nc.Servers()), ", "), err)
 		}
-		return fmt.Errorf("JetStream does not answer: a cluster needs more than half of its servers; see nats server report jetstream: %w", err)
+		return fmt.Errorf("JetStream did not answer in time: it is overloaded, or, since a cluster needs more than half of its servers, too many of them are away; nats server report jetstream shows which: %w", err)
 	}
 	return err
 }
