@@ -40,6 +40,9 @@ func (b *batch) begin(ctx context.Context) (err error) {
 	if b.dir, err = openStateDir(b.flags.state); err != nil {
 		return &exitError{code: exitNot, err: err}
 	}
+	if isRelayState(b.dir.name) {
+		return usageError(fmt.Errorf("%s is the directory of a relay: give the batch one of its own", b.dir.name), "")
+	}
 	if b.state, err = loadState(b.dir.root); err != nil && !b.flags.restart {
 		return usageError(err, b.restartHint())
 	}

@@ -19,7 +19,7 @@ type deadFlags struct {
 	all          bool
 	acceptRepeat bool
 
-	ledger *ledger // of a batch; nil on a NATS server
+	ledger *ledger // of a batch; else nil
 }
 
 func newDead() *cobra.Command {
@@ -27,8 +27,8 @@ func newDead() *cobra.Command {
 		Use:   "dead",
 		Short: "See and settle the notifications that a queue has given up",
 		Long: `See and settle the dead letters: notifications that a queue has given up, each with the
-reason. They are in the directory of a batch (--state) or on a NATS server (--nats), and stay
-there until they are retried or dropped.`,
+reason. They are in the directory of a batch or a relay (--state) or on a NATS server (--nats), and
+stay there until they are retried or dropped. On a directory no other process may be at work.`,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError(errors.New("no command given: list, show, retry or drop"), "")
 		},
@@ -37,7 +37,7 @@ there until they are retried or dropped.`,
 		`  whop-notify dead list --state paid.ndjson.state`, noArguments, listDead)
 	show := (&deadFlags{}).command("show ID", "Show one dead letter", `Show all that is known of a dead letter.`,
 		`  whop-notify dead show 3 --state paid.ndjson.state`, exactlyOneID, showDead)
-	retry := (&deadFlags{}).settle("retry", "Put dead letters back into the queue", `Put dead letters back into the queue, for "batch" or "work" to send. They keep their
+	retry := (&deadFlags{}).settle("retry", "Put dead letters back into the queue", `Put dead letters back into the queue, for "batch", "work" or "relay" to send. They keep their
 idempotency keys where an earlier attempt may be in doubt, or the key is your own; one that was
 certainly not queued gets another key once Whop has repeated its refusal to the old one. When a
 key in doubt is 23 hours old, Whop may have forgotten it, and a retry could notify twice: that
@@ -56,7 +56,7 @@ func (f *deadFlags) command(use, short, long, example string, args cobra.Positio
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Example: example, Args: args}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.state, "state", "", "`DIR` of a batch")
+	flags.StringVar(&f.state, "state", "", "`DIR` of a batch or a relay")
 	f.server.register(flags)
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -122,8 +122,8 @@ func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
 		if f.server.urls != "" {
 			return nil, nil, usageError(errors.New("--state and --nats exclude each other"), "")
 		}
-		var opened *openedBatch
-		if opened, err = openBatch(cmd.Context(), f.state); err == nil {
+		var opened *openedDirectory
+		if opened, err = openDirectory(cmd.Context(), f.state); err == nil {
 			q, closeQueue, f.ledger = opened.queue, opened.close, opened.ledger
 		}
 	} else {

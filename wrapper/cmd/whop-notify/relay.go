@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -137,7 +136,7 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
 	}
 	defer listener.Close()
-	q, closeQueue, err := f.open(ctx, logger)
+	q, dir, closeQueue, err := f.open(ctx, logger)
 	if err != nil {
 		return asExit(err)
 	}
@@ -148,11 +147,11 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "accepting the relay key %s\n", key.text)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", f.listen.url(listener))
-	return f.serve(ctx, cmd, listener, handler, q, logger)
+	return f.serve(ctx, cmd, listener, handler, q, dir, logger)
 }
 
 // serve takes in and works until ctx ends or one of the two cannot go on, and ends both.
-func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, logger *slog.Logger) error {
+func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, dir *stateDir, logger *slog.Logger) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup
@@ -169,6 +168,12 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 			end(worked)
 		})
 	}
+	if dir != nil {
+		parts.Go(func() {
+			defer exitOnPanic(os.Stderr)
+			writeStatusEachSecond(ctx, dir, q, logger)
+		})
+	}
 	parts.Wait()
 	if err := errors.Join(worked, served); err != nil {
 		return asExit(err)
@@ -177,23 +182,11 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 }
 
 // open opens the queue. The function it gives closes it.
-func (f *relayFlags) open(ctx context.Context, logger *slog.Logger) (*queue.Queue, func(), error) {
+func (f *relayFlags) open(ctx context.Context, logger *slog.Logger) (q *queue.Queue, dir *stateDir, closeQueue func(), err error) {
 	opts := []queue.Option{queue.WithLogger(logger), queue.WithDrainTimeout(f.work.drain)}
-	if f.state == "" {
-		return f.server.open(ctx, logger, opts...)
+	if f.state != "" {
+		return openRelayState(ctx, f.state, opts...)
 	}
-	dir, err := openStateDir(f.state)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := os.Lstat(filepath.Join(f.state, stateFile)); err == nil {
-		dir.close()
-		return nil, nil, usageError(fmt.Errorf("%s is the directory of a batch: give the relay one of its own", f.state), "")
-	}
-	q, closeQueue, err := openState(ctx, f.state, opts...)
-	if err != nil {
-		dir.close()
-		return nil, nil, err
-	}
-	return q, func() { closeQueue(); dir.close() }, nil
+	q, closeQueue, err = f.server.open(ctx, logger, opts...)
+	return q, nil, closeQueue, err
 }

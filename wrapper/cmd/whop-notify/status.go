@@ -23,10 +23,11 @@ func newStatus() *cobra.Command {
 		Use:   "status (--state DIR | --nats URL)",
 		Short: "Show a queue at a glance",
 		Long: `Show how many notifications of a queue wait, wait for their next try, are in flight, were sent,
-and are dead letters; how long the oldest one has waited; and when Whop took one last. The queue is that of a batch (--state) or on a NATS server (--nats).
+and are dead letters; how long the oldest one has waited; and when Whop took one last. The queue
+is that of a batch or a relay (--state), or on a NATS server (--nats).
 
-While a process is at work on the directory of a batch, nobody else can look into it. Then
-this shows what that process wrote down last, which it does each second, and how old it is.
+While a process is at work on such a directory, nobody else can look into it. Then this shows
+what that process wrote down last, which it does each second, and how old it is.
 
 With --output json the result is one object: waiting, retrying, in_flight, sent, dead, oldest
 (in seconds), last_success, at (when it was counted), held (whether by the process at work),
@@ -38,7 +39,7 @@ and of a batch its file and notifications.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.state, "state", "", "`DIR` of a batch")
+	flags.StringVar(&f.state, "state", "", "`DIR` of a batch or a relay")
 	f.server.register(flags)
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	completeFlags(cmd)
@@ -63,7 +64,7 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	shown, title := shownStatus{}, ""
 	var err error
 	if f.state != "" {
-		shown, title, err = f.ofBatch(ctx)
+		shown, title, err = f.ofDirectory(ctx)
 	} else {
 		shown, title, err = f.ofServer(ctx)
 	}
@@ -99,17 +100,20 @@ func (f *statusFlags) ofServer(ctx context.Context) (shown shownStatus, title st
 // tooOld is the age from which what a process wrote down is doubted.
 const tooOld = 5 * time.Second
 
-func (f *statusFlags) ofBatch(ctx context.Context) (shown shownStatus, title string, err error) {
+func (f *statusFlags) ofDirectory(ctx context.Context) (shown shownStatus, title string, err error) {
 	if f.server.urls != "" {
 		return shown, "", usageError(errors.New("--state and --nats exclude each other"), "")
 	}
-	state, err := readState(f.state)
-	if err != nil {
-		return shown, "", usageError(err, "")
+	title = "the relay in " + f.state
+	if !isRelayState(f.state) {
+		state, err := readState(f.state)
+		if err != nil {
+			return shown, "", usageError(err, "")
+		}
+		shown.File, shown.Notifications = state.Input, state.Notifications
+		title = fmt.Sprintf("the batch of %s in %s, %s", counted(state.Notifications), f.state, state.history())
 	}
-	shown.File, shown.Notifications = state.Input, state.Notifications
-	title = fmt.Sprintf("the batch of %s in %s, %s", counted(state.Notifications), f.state, state.history())
-	opened, err := openBatch(ctx, f.state)
+	opened, err := openDirectory(ctx, f.state)
 	if errors.Is(err, errInUse) {
 		held, err := readStatus(f.state)
 		if err != nil {
