@@ -1,0 +1,72 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+	"github.com/whopnotify/whopnotify/wrapper/whoptest"
+)
+
+// Every dead letter is told, also after the process was started again; one that cannot be told
+// comes again, and holds up no other.
+func TestDeadLettersAreTold(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "Verify first.") })
+	dir := t.TempDir()
+	nc, stop, err := queue.Embedded(dir)
+	require.NoError(t, err)
+	q := open(t, nc)
+	for i := range 3 {
+		enqueue(t, q, numbered(i))
+	}
+	stopWork := work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Dead: 3})
+	require.NoError(t, stopWork())
+
+	var mu sync.Mutex
+	told, failures := map[string]int{}, 2
+	tell := func(ctx context.Context, letter queue.DeadLetter) error {
+		_, bounded := ctx.Deadline()
+		require.True(t, bounded)
+		require.Contains(t, letter.Reason, "Verify first.")
+		require.NotZero(t, letter.ID)
+		require.WithinDuration(t, time.Now(), letter.DiedAt, time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if letter.IdempotencyKey == "invoice-0" && failures > 0 {
+			failures--
+			return errors.New("not now")
+		}
+		told[letter.IdempotencyKey]++
+		return nil
+	}
+	watch := func(q *queue.Queue) (end func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var watching sync.WaitGroup
+		watching.Go(func() { require.NoError(t, q.WatchDead(ctx, "hook", tell)) })
+		return func() { cancel(); watching.Wait() }
+	}
+	has := func(n int) bool { mu.Lock(); defer mu.Unlock(); return len(told) == n }
+	end := watch(q)
+	require.True(t, waitFor(func() bool { return has(2) }), "the one that fails holds up the others")
+	end()
+	require.NotContains(t, told, "invoice-0")
+	require.NoError(t, stop())
+
+	q = open(t, embedded(t, dir))
+	end = watch(q)
+	require.True(t, waitFor(func() bool { return has(3) }))
+	enqueue(t, q, numbered(3))
+	stopWork = work(t, q, newClient(t, server, once), 1)
+	require.True(t, waitFor(func() bool { return has(4) }))
+	require.NoError(t, stopWork())
+	end()
+	require.Equal(t, map[string]int{"invoice-0": 1, "invoice-1": 1, "invoice-2": 1, "invoice-3": 1}, told)
+	eventually(t, q, queue.Stats{Dead: 4})
+}
