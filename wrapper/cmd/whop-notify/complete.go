@@ -12,7 +12,7 @@ func completeFlags(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
 		complete := cobra.NoFileCompletions
 		switch flag.Name {
-		case "api-key-file", "relay-key-file", "state", "tls-cert", "tls-key", "nats-creds", "nats-ca", "nats-cert", "nats-key":
+		case "api-key-file", "relay-key-file", "on-dead-secret-file", "state", "tls-cert", "tls-key", "nats-creds", "nats-ca", "nats-cert", "nats-key":
 			return
 		case "output":
 			complete = cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)

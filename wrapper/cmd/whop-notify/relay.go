@@ -20,6 +20,7 @@ type relayFlags struct {
 	server      natsFlags
 	state       string
 	listen      relayListenFlags
+	hook        relayHookFlags
 	keyFile     string
 	noWork      bool
 	noBroadcast bool
@@ -43,6 +44,9 @@ notification within 24 hours is stored once; with another one it is refused, as 
 Who reaches it can notify: a request needs the relay's own key as its bearer token, that of
 --relay-key-file, else a random one that is printed on standard error. The key of Whop is that
 of WHOP_API_KEY or --api-key-file, and goes nowhere but to Whop.
+
+With --on-dead URL a program is told of each notification that was given up, by a POST that is
+signed as Standard Webhooks are, and repeated until it is answered with 2xx.
 
 With --state the queue is in a directory, for one relay alone. With --nats it is on a NATS
 server, for any number of relays and workers; --no-work leaves the sending to others.
@@ -71,10 +75,11 @@ a success is lost, so a supervisor can start it again.`,
 	flags.StringVar(&f.state, "state", "", "`DIR` of the relay's queue; made if it is not there")
 	flags.BoolVar(&f.noWork, "no-work", false, "with --nats: send nothing, for workers elsewhere to do")
 	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse notifications that go to everybody in their target")
+	f.hook.register(flags)
 	f.server.register(flags)
 	f.server.registerReplicas(flags)
 	f.work.register(flags)
-	flags.Lookup("insecure-http").Usage = "allow http without TLS where it leaves the machine: to listen at an address that is not loopback,\nand as --base-url; both keys are readable on the way"
+	flags.Lookup("insecure-http").Usage = "allow http without TLS where it leaves the machine: to listen at an address that is not loopback,\nas --base-url and as --on-dead; what is sent, keys too, is readable on the way"
 	completeFlags(cmd)
 	return cmd
 }
@@ -100,6 +105,9 @@ func (f *relayFlags) check(cmd *cobra.Command) error {
 		}
 	}
 	if err := f.listen.check(f.work.client.insecureHTTP); err != nil {
+		return usageError(err, "")
+	}
+	if err := f.hook.check(cmd.Flags(), f.work.client.insecureHTTP); err != nil {
 		return usageError(err, "")
 	}
 	if f.noWork {
@@ -166,6 +174,12 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 			defer exitOnPanic(os.Stderr)
 			worked = f.work.work(ctx, cmd, q, logger)
 			end(worked)
+		})
+	}
+	if f.hook.url != "" {
+		parts.Go(func() {
+			defer exitOnPanic(os.Stderr)
+			newRelayHook(&f.hook, logger).watch(ctx, q)
 		})
 	}
 	if dir != nil {

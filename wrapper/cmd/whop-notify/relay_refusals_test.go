@@ -123,6 +123,11 @@ func TestRelayFlags(t *testing.T) {
 		{"half a certificate", withKey, state + " --tls-cert=c", 2, "--tls-cert and --tls-key go together"},
 		{"no certificate", withKey, state + " --tls-cert=" + dir + "/c --tls-key=" + dir + "/k", 2, "no such file"},
 		{"directory of a batch", withKey, "--addr=127.0.0.1:0 --state=" + ofBatch, 2, "is the directory of a batch"},
+		{"hook without secret", withKey, state + " --on-dead=https://example.com", 2, "--on-dead and --on-dead-secret-file go together"},
+		{"hook that is no URL", withKey, state + " --on-dead=example.com --on-dead-secret-file=" + short, 2, "--on-dead is not an http or https URL"},
+		{"hook with a password", withKey, state + " --on-dead=https://u:p@example.com --on-dead-secret-file=" + short, 2, "--on-dead has credentials in it"},
+		{"hook by http", withKey, state + " --on-dead=http://example.com --on-dead-secret-file=" + short, 2, "use https, or --insecure-http"},
+		{"hook with a short secret", withKey, state + " --on-dead=https://example.com --on-dead-secret-file=" + short, 2, "the secret has 15 bytes, under 16"},
 		{"NATS away", nil, "--addr=127.0.0.1:0 --no-work --nats=nats://127.0.0.1:1", 1, "cannot be reached"},
 		{"argument", withKey, "now", 2, `unexpected argument "now"`},
 	} {

@@ -56,8 +56,7 @@ func (f *relayListenFlags) check(insecure bool) error {
 		}
 		return nil
 	}
-	ip := net.ParseIP(host)
-	if loopback := host == "localhost" || ip != nil && ip.IsLoopback(); !loopback && !insecure {
+	if !isLoopback(host) && !insecure {
 		return fmt.Errorf("--addr %q is not a loopback address: give --tls-cert and --tls-key, or --insecure-http where something else keeps it secret", f.addr)
 	}
 	return nil
