@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -25,42 +26,58 @@ const (
 	relayStoreTime = 4 * time.Second
 )
 
+// intake is what a request has brought in.
+type intake struct {
+	queue.Ticket
+	keyless *keyless // if it came without a key
+}
+
 // accept stores the notification of a request. Without an error it is on the disk.
-func (h *relayHandler) accept(w http.ResponseWriter, r *http.Request, c *relayContract) (queue.Ticket, *relayError) {
-	none := queue.Ticket{}
-	if fault := checkMedia(r.Header); fault != nil {
-		return none, fault
+func (h *relayHandler) accept(w http.ResponseWriter, r *http.Request, c *relayContract) (in intake, fault *relayError) {
+	if fault = checkMedia(r.Header); fault != nil {
+		return in, fault
 	}
 	key, keyed, fault := keyOf(r.Header)
 	if fault != nil {
-		return none, fault
+		return in, fault
 	}
 	body, fault := readRelayed(w, r)
 	if fault != nil {
-		return none, fault
+		return in, fault
 	}
 	n, fault := c.parse(body, h.noBroadcast)
 	if fault != nil {
-		return none, fault
+		return in, fault
 	}
+	// Whether the client still listens does not decide what becomes of its notification.
+	ctx := context.WithoutCancel(r.Context())
 	if keyed {
-		n = n.WithIdempotencyKey(key)
 		if !h.claim(key) {
-			return none, &relayError{
+			return in, &relayError{
 				status: http.StatusConflict, reason: "in_progress", code: keyInProgress, retryAfter: 1,
 				message: "A request with this idempotency key is still in progress.",
 			}
 		}
 		defer h.release(key)
+	} else {
+		sum := sumOfRequest(c, r.URL.RawQuery, body)
+		if isRepeat(r.Header) {
+			waiting, cancel := context.WithTimeout(ctx, relayStoreTime)
+			key = h.repeats.take(waiting, sum)
+			cancel()
+		}
+		in.keyless = h.repeats.begin(sum)
 	}
-	// Whether the client still listens does not decide what becomes of its notification.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), relayStoreTime)
+	if key != "" {
+		n = n.WithIdempotencyKey(key)
+	}
+	ctx, cancel := context.WithTimeout(ctx, relayStoreTime)
 	defer cancel()
-	ticket, err := h.queue.Enqueue(ctx, n)
-	if err != nil {
-		return none, h.notStored(err, ticket, keyed)
+	var err error
+	if in.Ticket, err = h.queue.Enqueue(ctx, n); err != nil {
+		return in, h.notStored(err, in.Ticket, keyed)
 	}
-	return ticket, nil
+	return in, nil
 }
 
 // notStored says what an error of Enqueue means to who asked.
@@ -152,9 +169,12 @@ func readRelayed(w http.ResponseWriter, r *http.Request) ([]byte, *relayError) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, relayMaxBody+1))
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		return nil, &relayError{status: http.StatusRequestTimeout, reason: "invalid", message: "The request body did not arrive in time. Nothing was stored."}
 	case err != nil:
 		w.Header().Set("Connection", "close")
-		return nil, invalid("invalid_json", "", "The request body did not arrive whole, or not in time.")
+		return nil, invalid("invalid_json", "", "The request body did not arrive whole.")
 	case len(body) > relayMaxBody:
 		_, _ = io.CopyN(io.Discard, r.Body, relayDiscard)
 		w.Header().Set("Connection", "close")

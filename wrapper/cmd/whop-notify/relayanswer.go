@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +101,7 @@ func (e *relayError) write(w http.ResponseWriter, c *relayContract) {
 	if e.key != "" {
 		header.Set(keyHeader, e.key)
 	}
-	writeJSON(w, e.status, map[string]any{"error": struct {
+	_ = writeJSON(w, e.status, map[string]any{"error": struct {
 		Type    string `json:"type"`
 		Code    string `json:"code,omitempty"`
 		Message string `json:"message"`
@@ -107,12 +109,16 @@ func (e *relayError) write(w http.ResponseWriter, c *relayContract) {
 	}{kind, e.code, e.message, e.param}})
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// writeJSON returns an error where the answer could not be written to the connection. Without
+// one, it may be lost on its way.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		panic(err) // strings and numbers
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body)
+	_, err = w.Write(body)
+	return errors.Join(err, http.NewResponseController(w).Flush())
 }

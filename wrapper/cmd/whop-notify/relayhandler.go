@@ -36,6 +36,8 @@ type relayHandler struct {
 	// or unavailable.
 	counted func(status int, reason string, took time.Duration)
 
+	repeats repeats
+
 	mu       sync.Mutex
 	storing  map[string]struct{} // the keys of requests that are being stored
 	lastWarn time.Time
@@ -82,20 +84,28 @@ func (h *relayHandler) serve(w http.ResponseWriter, r *http.Request) (status int
 		if fault != nil {
 			return refuse(fault)
 		}
-		writeJSON(w, http.StatusOK, answer)
+		_ = writeJSON(w, http.StatusOK, answer) // else it is asked again
 		return http.StatusOK, "found"
 	}
-	accepted, fault := h.accept(w, r, contract)
+	in, fault := h.accept(w, r, contract)
+	repeatAs := "" // where the client does not hear what became of the notification
+	if in.keyless != nil {
+		defer func() { h.repeats.end(in.keyless, repeatAs) }()
+	}
 	if fault != nil {
+		repeatAs = fault.key
 		return refuse(fault)
 	}
-	w.Header().Set(keyHeader, accepted.IdempotencyKey)
+	w.Header().Set(keyHeader, in.IdempotencyKey)
 	reason = "accepted"
-	if accepted.Duplicate {
+	if in.Duplicate {
 		w.Header().Set(replayedHeader, "true")
 		reason = "replayed"
 	}
-	writeJSON(w, contract.success, map[string]bool{"success": true})
+	gone := r.Context().Err() != nil
+	if err := writeJSON(w, contract.success, map[string]bool{"success": true}); err != nil || gone {
+		repeatAs = in.IdempotencyKey
+	}
 	return contract.success, reason
 }
 
