@@ -136,7 +136,7 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 	log := newLogWriter(cmd.ErrOrStderr())
 	defer log.close()
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	listener, err := f.listen.listen()
+	listener, err := f.listen.listen(defaultRelayBounds)
 	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
 		return usageError(fmt.Errorf("--addr: %w", err), "")
 	}
@@ -166,7 +166,7 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 	var served, worked error
 	parts.Go(func() {
 		defer exitOnPanic(os.Stderr)
-		served = serveRelay(ctx, listener, handler, logger)
+		served = serveRelay(ctx, listener, handler, defaultRelayBounds, logger)
 		end(served)
 	})
 	if !f.noWork {

@@ -17,18 +17,24 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// What a client may take up.
-const (
-	relayHeaderTime  = 10 * time.Second // to send the header
-	relayBodyTime    = time.Minute      // to send all
-	relayAnswerTime  = 2 * time.Minute  // to have the answer, from the header on
-	relayIdleTime    = time.Minute
-	relayMaxHeader   = 64 << 10 // bytes
-	relayConnections = 1000
-	// relayStopTime is how long those that are being answered may take when the relay ends:
-	// more than storing does.
-	relayStopTime = relayStoreTime + 2*time.Second
-)
+// relayBounds are what a client may take up.
+type relayBounds struct {
+	header      time.Duration // to send the header
+	body        time.Duration // to send all
+	answer      time.Duration // to have the answer, from the header on
+	idle        time.Duration
+	headerBytes int
+	connections int
+}
+
+var defaultRelayBounds = relayBounds{
+	header: 10 * time.Second, body: time.Minute, answer: 2 * time.Minute, idle: time.Minute,
+	headerBytes: 64 << 10, connections: 1000,
+}
+
+// relayStopTime is how long those that are being answered may take when the relay ends:
+// more than storing does.
+const relayStopTime = relayStoreTime + 2*time.Second
 
 // relayListenFlags choose where a relay listens.
 type relayListenFlags struct {
@@ -62,12 +68,12 @@ func (f *relayListenFlags) check(insecure bool) error {
 	return nil
 }
 
-func (f *relayListenFlags) listen() (net.Listener, error) {
+func (f *relayListenFlags) listen(bounds relayBounds) (net.Listener, error) {
 	listener, err := net.Listen("tcp", f.addr)
 	if err != nil {
 		return nil, err
 	}
-	listener = &boundedListener{Listener: listener, slots: make(chan struct{}, relayConnections), closed: make(chan struct{})}
+	listener = &boundedListener{Listener: listener, slots: make(chan struct{}, bounds.connections), closed: make(chan struct{})}
 	if f.cert != "" {
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{f.pair}, NextProtos: []string{"h2", "http/1.1"}})
 	}
@@ -106,14 +112,14 @@ func (f *relayListenFlags) chooseKey(cmd *cobra.Command, file string) (relayKey,
 }
 
 // serveRelay serves until ctx ends, and lets end what is being answered.
-func serveRelay(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
+func serveRelay(ctx context.Context, listener net.Listener, handler http.Handler, bounds relayBounds, logger *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: relayHeaderTime,
-		ReadTimeout:       relayBodyTime,
-		WriteTimeout:      relayAnswerTime,
-		IdleTimeout:       relayIdleTime,
-		MaxHeaderBytes:    relayMaxHeader,
+		ReadHeaderTimeout: bounds.header,
+		ReadTimeout:       bounds.body,
+		WriteTimeout:      bounds.answer,
+		IdleTimeout:       bounds.idle,
+		MaxHeaderBytes:    bounds.headerBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	stopped := make(chan struct{})
