@@ -20,6 +20,7 @@ type Event struct {
 	Receipt      *whop.Receipt     // nil if Err is not
 	Err          error             // why it is not queued at Whop, most often a *whop.SendError
 	Dead         bool              // it is a dead letter now
+	Outcome      whop.Outcome      // of a dead letter, over all deliveries; else it says nothing
 	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not
 }
 

@@ -79,6 +79,7 @@ func TestFates(t *testing.T) {
 				require.Equal(t, i+1, e.Delivery)
 				require.Equal(t, !last, e.RetryIn > 0)
 				require.Equal(t, last && c.fate == dead, e.Dead)
+				require.Equal(t, c.outcome, e.Outcome)
 				require.Equal(t, last && c.fate == sent, e.Receipt != nil)
 				require.Equal(t, e.Receipt == nil, e.Err != nil)
 				require.Equal(t, numbered(1), e.Notification)
@@ -124,12 +125,18 @@ func TestDoubtOutlastsALaterRefusal(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.Script(whoptest.Reset().AfterQueueing(), whoptest.Error(422, "", "No."))
-	q := newQueue(t)
+	outcomes := make(chan whop.Outcome, 1)
+	q := newQueue(t, queue.WithObserver(func(_ context.Context, e queue.Event) {
+		if e.Dead {
+			outcomes <- e.Outcome
+		}
+	}))
 	enqueue(t, q, numbered(1))
 	work(t, q, newClient(t, server, once), 1)
 	eventually(t, q, queue.Stats{Dead: 1})
 	letter := graveyard(t, q)[0]
 	require.Equal(t, whop.Unknown, letter.Outcome)
+	require.Equal(t, whop.Unknown, <-outcomes)
 	require.Equal(t, 2, letter.Deliveries)
 	require.Contains(t, letter.Reason, "422")
 }

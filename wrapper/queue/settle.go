@@ -219,7 +219,7 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 	}
 	h.confirm(ctx)
 	q.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", oneLine(it.key), "delivery", it.deliveries, "outcome", outcome, "error", it.reason)
-	h.observe(ctx, Event{Err: reason, Dead: true})
+	h.observe(ctx, Event{Err: reason, Dead: true, Outcome: outcome})
 }
 
 // confirm takes a notification out of where it was given out from, and waits for the answer. If
