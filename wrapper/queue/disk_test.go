@@ -75,6 +75,7 @@ func TestAFullDiskStopsNothingForGood(t *testing.T) {
 		_, err = q.Enqueue(ctx, whop.ToCompany("biz_1", large))
 	}
 	require.Error(t, err, "it is never said to be in the queue")
+	require.Error(t, q.Check(t.Context()))
 	time.Sleep(3 * time.Second)
 	free()
 	start := time.Now()
@@ -87,6 +88,7 @@ func TestAFullDiskStopsNothingForGood(t *testing.T) {
 		}
 		return false
 	}), "the worker goes on")
+	require.True(t, waitFor(func() bool { return q.Check(t.Context()) == nil }))
 	t.Logf("it goes on %.1f s after there is room", time.Since(start).Seconds())
 	keys := map[string]bool{}
 	for _, r := range server.Queued() {

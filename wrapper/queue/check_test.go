@@ -1,0 +1,28 @@
+package queue_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/whopnotify/whopnotify/wrapper/queue"
+)
+
+// A check leaves one entry, however often it is made, which nobody takes for a notification.
+func TestCheck(t *testing.T) {
+	q := newQueue(t)
+	bucket, err := streams(t, q).Stream(t.Context(), "KV_whop-notify-limits")
+	require.NoError(t, err)
+	for range 3 {
+		require.NoError(t, q.Check(t.Context()))
+		info, err := bucket.Info(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 1, info.State.Msgs)
+	}
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, queue.Stats{}, stats)
+
+	embeddedConn(t, q).Close()
+	require.ErrorContains(t, q.Check(t.Context()), "queue: storing nothing but a check: ")
+}
