@@ -89,11 +89,11 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 	return opts, nil
 }
 
-// newClient makes one with a limiter.
-func (f *clientFlags) newClient(flags *pflag.FlagSet, limiter whop.Limiter) (*whop.Client, error) {
+// newClient makes one with a limiter, and more options.
+func (f *clientFlags) newClient(flags *pflag.FlagSet, limiter whop.Limiter, more ...whop.Option) (*whop.Client, error) {
 	opts, err := f.options(flags)
 	if err != nil {
 		return nil, err
 	}
-	return whop.NewClient(append(opts, whop.WithLimiter(limiter))...)
+	return whop.NewClient(append(append(opts, whop.WithLimiter(limiter)), more...)...)
 }

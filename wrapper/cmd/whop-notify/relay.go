@@ -21,6 +21,7 @@ type relayFlags struct {
 	state       string
 	listen      relayListenFlags
 	hook        relayHookFlags
+	watch       metricsFlags
 	keyFile     string
 	noWork      bool
 	noBroadcast bool
@@ -79,6 +80,7 @@ a success is lost, so a supervisor can start it again.`,
 	f.server.register(flags)
 	f.server.registerReplicas(flags)
 	f.work.register(flags)
+	f.watch.register(flags)
 	flags.Lookup("insecure-http").Usage = "allow http without TLS where it leaves the machine: to listen at an address that is not loopback,\nas --base-url and as --on-dead; what is sent, keys too, is readable on the way"
 	completeFlags(cmd)
 	return cmd
@@ -108,6 +110,9 @@ func (f *relayFlags) check(cmd *cobra.Command) error {
 		return usageError(err, "")
 	}
 	if err := f.hook.check(cmd.Flags(), f.work.client.insecureHTTP); err != nil {
+		return usageError(err, "")
+	}
+	if err := f.watch.check(); err != nil {
 		return usageError(err, "")
 	}
 	if f.noWork {
@@ -144,22 +149,29 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
 	}
 	defer listener.Close()
-	q, dir, closeQueue, err := f.open(ctx, logger)
+	m, err := f.watch.start(ctx, cmd, f.server.name, logger)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	q, dir, closeQueue, err := f.open(ctx, logger, queue.WithObserver(m.event))
 	if err != nil {
 		return asExit(err)
 	}
 	defer closeQueue()
 
+	m.open(q, !f.noWork)
 	handler := newRelayHandler(q, key.text, f.noBroadcast, logger)
+	m.watch(handler)
 	if key.made {
 		fmt.Fprintf(cmd.ErrOrStderr(), "accepting the relay key %s\n", key.text)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", f.listen.url(listener))
-	return f.serve(ctx, cmd, listener, handler, q, dir, logger)
+	return f.serve(ctx, cmd, listener, handler, q, dir, m, logger)
 }
 
 // serve takes in and works until ctx ends or one of the two cannot go on, and ends both.
-func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, dir *stateDir, logger *slog.Logger) error {
+func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, dir *stateDir, m *monitor, logger *slog.Logger) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup
@@ -172,7 +184,7 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 	if !f.noWork {
 		parts.Go(func() {
 			defer exitOnPanic(os.Stderr)
-			worked = f.work.work(ctx, cmd, q, logger)
+			worked = f.work.work(ctx, cmd, q, m, logger)
 			end(worked)
 		})
 	}
@@ -196,8 +208,8 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 }
 
 // open opens the queue. The function it gives closes it.
-func (f *relayFlags) open(ctx context.Context, logger *slog.Logger) (q *queue.Queue, dir *stateDir, closeQueue func(), err error) {
-	opts := []queue.Option{queue.WithLogger(logger), queue.WithDrainTimeout(f.work.drain)}
+func (f *relayFlags) open(ctx context.Context, logger *slog.Logger, more ...queue.Option) (q *queue.Queue, dir *stateDir, closeQueue func(), err error) {
+	opts := append(more, queue.WithLogger(logger), queue.WithDrainTimeout(f.work.drain))
 	if f.state != "" {
 		return openRelayState(ctx, f.state, opts...)
 	}

@@ -22,7 +22,7 @@ func TestRelayOnAFullDisk(t *testing.T) {
 		return
 	}
 	server := whoptest.NewServer(t)
-	p, base := relay(t, environment(server), "--state", filepath.Join(disk, "relay"), "--rate-limit", "0")
+	p, base, metrics := watchedRelay(t, environment(server), "--state", filepath.Join(disk, "relay"), "--rate-limit", "0")
 	accepted, refused := map[string]bool{}, 0
 	text := strings.Repeat("x", 100<<10) // so that what the files have reserved is soon used up
 	post := func(i int) int {
@@ -41,7 +41,12 @@ func TestRelayOnAFullDisk(t *testing.T) {
 		return a.status
 	}
 	require.Equal(t, 200, post(0))
+	untilReady(t, metrics)
 	free := fill(t, disk)
+	require.Eventually(t, func() bool { // before anybody loses time with it
+		status, body := look(t, metrics+"/readyz")
+		return status == 503 && strings.Contains(body, "that its disk has room")
+	}, patience, 100*time.Millisecond)
 	i := 1
 	for ; i < 100 && refused == 0; i++ {
 		post(i)
@@ -49,6 +54,7 @@ func TestRelayOnAFullDisk(t *testing.T) {
 	require.Positive(t, refused)
 	free()
 	require.Eventually(t, func() bool { i++; return post(i) == 200 }, patience, 200*time.Millisecond)
+	untilReady(t, metrics)
 	require.Eventually(t, func() bool {
 		sent := map[string]int{}
 		for _, r := range server.Queued() {

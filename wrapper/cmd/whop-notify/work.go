@@ -9,11 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
 func newWork() *cobra.Command {
-	f, server := &workFlags{}, &natsFlags{}
+	f, server, watch := &workFlags{}, &natsFlags{}, &metricsFlags{}
 	cmd := &cobra.Command{
 		Use:   "work --nats URL",
 		Short: "Send what is in a queue on a NATS server",
@@ -26,23 +27,28 @@ and exits with 0; a second signal ends it at once. It exits with 1 if Whop refus
 or the address, or if the queue is gone: nothing is lost, so a supervisor can start it again.
 
 It logs on standard error: what failed, what became a dead letter, and the totals of the queue
-once a minute and at the end. "whop-notify status" shows the same at any time.`,
+once a minute and at the end. "whop-notify status" shows the same at any time, and with
+--metrics-addr Prometheus and a supervisor can watch it.`,
 		Example: `  export WHOP_API_KEY=... NATS_URL=nats://127.0.0.1:4222
   whop-notify work --concurrency 32`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, server) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd, server, watch) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	server.register(flags)
 	server.registerReplicas(flags)
 	f.register(flags)
+	watch.register(flags)
 	completeFlags(cmd)
 	return cmd
 }
 
-func (f *workFlags) run(cmd *cobra.Command, server *natsFlags) error {
+func (f *workFlags) run(cmd *cobra.Command, server *natsFlags, watch *metricsFlags) error {
 	if err := server.check(); err != nil {
+		return usageError(err, "")
+	}
+	if err := watch.check(); err != nil {
 		return usageError(err, "")
 	}
 	if err := f.check(cmd); err != nil {
@@ -57,17 +63,23 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags) error {
 	log := newLogWriter(cmd.ErrOrStderr())
 	defer log.close()
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	q, closeQueue, err := server.open(ctx, logger, queue.WithLogger(logger), queue.WithDrainTimeout(f.drain))
+	m, err := watch.start(ctx, cmd, server.name, logger)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	q, closeQueue, err := server.open(ctx, logger, queue.WithLogger(logger), queue.WithDrainTimeout(f.drain), queue.WithObserver(m.event))
 	if err != nil {
 		return &exitError{code: exitNot, err: err}
 	}
 	defer closeQueue()
-	return f.work(ctx, cmd, q, logger)
+	m.open(q, true)
+	return f.work(ctx, cmd, q, m, logger)
 }
 
 // work sends what is in a queue, until ctx ends.
-func (f *workFlags) work(ctx context.Context, cmd *cobra.Command, q *queue.Queue, logger *slog.Logger) error {
-	client, err := f.newClient(cmd.Flags(), q)
+func (f *workFlags) work(ctx context.Context, cmd *cobra.Command, q *queue.Queue, m *monitor, logger *slog.Logger) error {
+	client, err := f.newClient(cmd.Flags(), q, whop.WithObserver(m.attempt))
 	if err != nil {
 		return usageError(err, "")
 	}

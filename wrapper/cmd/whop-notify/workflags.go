@@ -55,10 +55,10 @@ func (f *workFlags) check(cmd *cobra.Command) error {
 }
 
 // newClient makes one that shares its pace with all processes of the queue.
-func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue) (*whop.Client, error) {
+func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue, more ...whop.Option) (*whop.Client, error) {
 	limiter := whop.Limiter(nil)
 	if f.rateLimit > 0 {
 		limiter = q.Limiter(f.rateLimit)
 	}
-	return f.client.newClient(flags, limiter)
+	return f.client.newClient(flags, limiter, more...)
 }
