@@ -17,7 +17,7 @@ const (
 	// keyMemory is how long Whop remembers an idempotency key
 	// (docs.whop.com, developer/api/idempotency), and so does the queue.
 	keyMemory = 24 * time.Hour
-	// keyLifetime is how long a key is used: the hour less is for clocks that differ
+	// keyLifetime is how long a key is used: the hour less allows for clocks that differ
 	// and requests that are under way.
 	keyLifetime = 23 * time.Hour
 

@@ -17,7 +17,7 @@ const (
 	maxFailures = 3
 )
 
-// send works on the batch until nothing is left, ctx ends, or it makes no sense to go on. A
+// send works on the batch until nothing is left, ctx ends, or continuing is pointless. A
 // full disk makes it wait.
 func (b *batch) send(ctx context.Context) error {
 	if b.ledger.sentCount() == b.state.Notifications && !b.state.Finished.IsZero() {
