@@ -12,9 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// updatedTree is a copy of the module whose specification is updated to the later
-// contract and whose code is generated from it.
-func updatedTree(t *testing.T) string {
+// clone is a copy of the whole tree.
+func clone(t *testing.T) string {
 	t.Helper()
 	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = "../.."
@@ -30,6 +29,14 @@ func updatedTree(t *testing.T) string {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(tree, name), data, 0o644))
 	}
+	return tree
+}
+
+// updatedTree is a clone whose specification is updated to the later contract and whose
+// code is generated from it.
+func updatedTree(t *testing.T) string {
+	t.Helper()
+	tree := clone(t)
 	code, _, stderr := specsync(t, "update", "--spec", filepath.Join(tree, "openapi.yml"), later)
 	require.Equal(t, exitSame, code, stderr)
 	out, err := goIn(t, tree, "generate", "./...")

@@ -11,9 +11,12 @@
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	go q.Work(ctx, client, 16)
-//	...
-//	ticket, err := q.Enqueue(ctx, n) // it will go out, once err is nil
+//	if _, err := q.Enqueue(ctx, n); err != nil { // nil: it is on the disk, and will go out
+//		log.Fatal(err)
+//	}
+//	if err := q.Work(ctx, client, 16); err != nil { // until ctx ends
+//		log.Fatal(err)
+//	}
 //
 // # What it promises
 //
@@ -50,5 +53,5 @@
 // What fails waits for its next try outside the line of new ones, and takes at most a quarter of the
 // attempts. Where all that is new fails, as in an outage, the workers slow down.
 //
-// README.md beside this file shows what is stored where, in each state.
+// README.md beside this file shows how to operate it, and what is stored where in each state.
 package queue

@@ -12,7 +12,7 @@ import (
 )
 
 // example has a stand-in for Whop, a client, and a directory.
-func example() (client *whop.Client, dir string, end func()) {
+func example() (server *whoptest.Server, client *whop.Client, dir string, end func()) {
 	server, err := whoptest.Start("127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -23,7 +23,7 @@ func example() (client *whop.Client, dir string, end func()) {
 	if dir, err = os.MkdirTemp("", "queue-example-"); err != nil {
 		log.Fatal(err)
 	}
-	return client, dir, func() {
+	return server, client, dir, func() {
 		server.Close()
 		_ = os.RemoveAll(dir)
 	}
@@ -31,7 +31,7 @@ func example() (client *whop.Client, dir string, end func()) {
 
 // A queue inside one process, which goes on with what is left when it is started again.
 func Example() {
-	client, dir, end := example()
+	_, client, dir, end := example()
 	defer end()
 
 	nc, stop, err := queue.Embedded(dir)
@@ -65,9 +65,46 @@ func Example() {
 	// order-1234-shipped sent: true
 }
 
+// Notifications go in, and out while Work runs. README.md beside this file has it line for
+// line.
+func ExampleQueue_Work() {
+	server, _, dir, end := example()
+	defer end()
+	ctx, cancel := context.WithCancel(context.Background())
+	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()),
+		whop.WithObserver(func(context.Context, whop.Attempt) { cancel() })) // in a service, a signal does so
+	if err != nil {
+		log.Fatal(err)
+	}
+	n := whop.ToCompany("biz_xxxxxxxxxxxxxx", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
+
+	nc, stop, err := queue.Embedded(dir) // a NATS server in this process, its store in dir, on no port
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer stop()
+	q, err := queue.Open(ctx, nc)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ticket, err := q.Enqueue(ctx, n) // on the disk, and going out, once err is nil
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("enqueued before:", ticket.Duplicate)
+
+	if err := q.Work(ctx, client, 16); err != nil { // until ctx ends, then it finishes what is in flight
+		log.Fatal(err)
+	}
+	fmt.Println("queued at Whop:", len(server.Queued()))
+	// Output:
+	// enqueued before: false
+	// queued at Whop: 1
+}
+
 // Dead letters are looked through by a person, or by a program that knows what to do.
 func ExampleQueue_Dead() {
-	_, dir, end := example()
+	_, _, dir, end := example()
 	defer end()
 	nc, stop, err := queue.Embedded(dir)
 	if err != nil {

@@ -6,9 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,8 +20,8 @@ import (
 )
 
 // Every option has its row, every variable and default of the code is named.
-func TestREADMEConfiguration(t *testing.T) {
-	text := readme(t)
+func TestDocumentedConfiguration(t *testing.T) {
+	text := read(t, "wrapper/README.md")
 	for _, option := range declared(t, "options.go", "With") {
 		assert.Contains(t, text, "\n| `"+option+"` |")
 	}
@@ -36,8 +33,8 @@ func TestREADMEConfiguration(t *testing.T) {
 }
 
 // Every error has its row, and the row says what the error's Outcome does.
-func TestREADMETroubleshooting(t *testing.T) {
-	text := readme(t)
+func TestDocumentedErrors(t *testing.T) {
+	text := read(t, "wrapper/README.md")
 	causes := map[string]struct {
 		err   error
 		reply whoptest.Reply
@@ -75,8 +72,8 @@ func TestREADMETroubleshooting(t *testing.T) {
 
 var once = whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1})
 
-// The words by which the README finds an error are those of the error.
-func TestREADMETroubleshootingByText(t *testing.T) {
+// The words by which the table finds an error are those of the error.
+func TestDocumentedErrorTexts(t *testing.T) {
 	failing := inMemory(inTurn(slices.Repeat([]func() (*http.Response, error){with(500, "")}, 1000)...))
 	tired := newClient(t, "https://whop.test", failing)
 	for range 60 {
@@ -89,7 +86,7 @@ func TestREADMETroubleshootingByText(t *testing.T) {
 		return nil, context.Cause(r.Context())
 	})
 	impatient := newClient(t, "https://whop.test", silent, once, whop.WithAttemptTimeout(time.Millisecond))
-	text := readme(t)
+	text := read(t, "wrapper/README.md")
 	explained := func(words string, err error) {
 		assert.Contains(t, text, "\n| `"+words+"` |")
 		assert.ErrorContains(t, err, words)
@@ -128,40 +125,4 @@ func declared(t *testing.T, file, prefix string) (names []string) {
 	}
 	require.NotEmpty(t, names)
 	return names
-}
-
-// tooSlow are the targets that nothing runs by itself: they take minutes, or npm.
-var tooSlow = []string{"bench", "interop", "soak"}
-
-// The make targets, scripts and files that the documents name are there, and CI runs the targets.
-func TestDocumentsNameWhatThereIs(t *testing.T) {
-	runs := []string{read(t, ".ci/run"), read(t, ".github/workflows/ci.yml")}
-	for _, f := range fencesOf(readme(t)) { // by TestREADME
-		runs = append(runs, f.text)
-	}
-	runByItself := func(target string) bool {
-		return slices.ContainsFunc(runs, regexp.MustCompile(`make `+target+`\b`).MatchString)
-	}
-	for _, document := range []string{"README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"} {
-		text := read(t, document)
-		for _, m := range regexp.MustCompile("`make (?:-s )?([a-z-]+)").FindAllStringSubmatch(text, -1) {
-			out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "-n", m[1]).CombinedOutput()
-			require.NoError(t, err, "%s", out)
-			assert.True(t, runByItself(m[1]) || slices.Contains(tooSlow, m[1]), m[0])
-		}
-		for _, m := range regexp.MustCompile(`\]\(([\w./-]+\.\w+)\)`).FindAllStringSubmatch(text, -1) {
-			assert.FileExists(t, filepath.Join("..", filepath.Dir(document), m[1]))
-		}
-		for _, m := range regexp.MustCompile("`((?:\\.ci|\\.github|gen|wrapper)/[\\w/.-]*)").FindAllStringSubmatch(text, -1) {
-			_, err := os.Stat(filepath.Join("..", m[1]))
-			assert.NoError(t, err, document)
-		}
-	}
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", name))
-	require.NoError(t, err)
-	return string(data)
 }
