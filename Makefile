@@ -12,10 +12,11 @@ demo: ## send two notifications to a stand-in for Whop, through a 503 and a 429
 
 interop_dir = wrapper/cmd/whop-notify/testdata/interop
 
-interop: ## run Whop's own TypeScript SDKs, and the requests of newer ones, against whop-notify serve: needs node and npm
+interop: ## run Whop's own TypeScript SDKs, and the requests of newer ones, against whop-notify serve and relay: needs node and npm
 	cd $(interop_dir) && npm ci --no-audit --no-fund --ignore-scripts
 	go -C wrapper/cmd/whop-notify build -o $(CURDIR)/bin/whop-notify .
 	node $(interop_dir)/interop.mjs bin/whop-notify
+	node $(interop_dir)/relay.mjs bin/whop-notify
 
 # specsync starts no goroutine, and takes five times as long under the race detector.
 test: ## run all tests, under the race detector where there are goroutines

@@ -8,83 +8,23 @@
 // ones send account_id under later version dates; their requests are made by hand.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 
-const binary = process.argv[2];
-const key = 'interop-key-that-no-log-shows';
-const company = { company_id: 'biz_interop', title: 'Paid', content: 'Invoice 7 is paid' };
-const account = { account_id: 'biz_interop', title: 'Paid', content: 'Invoice 7 is paid' };
-const experience = { experience_id: 'exp_interop', title: 'Class at six', content: 'Room 2' };
-const optional = { subtitle: 'Today', rest_path: '/bookings?id=7', icon_user_id: 'user_3', user_ids: ['user_1'] };
-
-// The environment that a developer has set must not reach the SDK.
-for (const name of Object.keys(process.env)) {
-  if (name.startsWith('WHOP_')) delete process.env[name];
-}
-
-let failed = 0;
-
-async function check(name, body) {
-  try {
-    await body();
-    console.log(`PASS ${name}`);
-  } catch (err) {
-    failed++;
-    console.log(`FAIL ${name}\n${err?.stack ?? err}`);
-  }
-}
+import { account, check, company, experience, finish, key, launch, loadSDK, optional, refused, versions } from './harness.mjs';
 
 // serve runs body against a stand-in of its own, then stops it and returns its log.
 async function serve(flags, body) {
-  const child = spawn(binary, ['serve', '--addr', '127.0.0.1:0', ...flags], {
-    env: { PATH: process.env.PATH, WHOP_API_KEY: key },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (log += text));
-  const closed = once(child, 'close');
-  const [line] = await Promise.race([
-    once(createInterface({ input: child.stdout }), 'line'),
-    closed.then(() => Promise.reject(new Error(`serve ended before it listened: ${log}`))),
-    sleep(30_000, undefined, { ref: false }).then(() => Promise.reject(new Error('serve did not listen within 30 s'))),
-  ]);
+  const server = await launch('serve', ['--addr', '127.0.0.1:0', ...flags]);
   try {
-    const baseURL = /^listening on (http:\/\/127\.0\.0\.1:\d+\/api\/v1)$/.exec(line)?.[1];
-    assert.ok(baseURL, `unexpected first line: ${line}`);
-    await body(baseURL);
-  } finally {
-    child.kill('SIGTERM');
+    await body(server.baseURL);
+  } catch (err) {
+    await server.kill();
+    throw err;
   }
-  const [code, signal] = await closed;
-  assert.equal(signal, null);
-  assert.equal(code, 0, 'serve exits with 0 on SIGTERM');
-  assert.ok(!log.includes(key), 'the log shows the key');
-  return log.trim().split('\n');
+  return server.stop();
 }
 
-// refused checks that a call fails with the SDK's class for it, and returns the envelope.
-async function refused(call, kind, status) {
-  const err = await call.then(
-    () => assert.fail('the call succeeded'),
-    (reason) => reason,
-  );
-  assert.ok(err instanceof kind, `${err?.constructor?.name} in place of ${kind.name}: ${err}`);
-  assert.equal(err.status, status);
-  const envelope = err.error?.error;
-  assert.equal(typeof envelope?.type, 'string');
-  assert.equal(typeof envelope?.message, 'string');
-  return envelope;
-}
-
-async function checkSDK(name) {
-  const sdk = await import(name);
-  const installed = JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url)));
-  assert.equal(name, `whop-sdk-${installed.version}`);
-  console.log(`${installed.name} ${installed.version}`);
+async function checkSDK(version) {
+  const sdk = await loadSDK(version);
   const run = (flags, body) =>
     serve(flags, (baseURL) => body((options) => new sdk.default({ apiKey: key, baseURL, maxRetries: 0, ...options })));
 
@@ -235,11 +175,10 @@ async function checkDate(date) {
 }
 
 console.log(`node ${process.version}`);
-for (const version of ['0.0.33', '0.0.39', '0.0.42']) {
-  await checkSDK(`whop-sdk-${version}`);
+for (const version of versions) {
+  await checkSDK(version);
 }
 for (const date of ['2026-08-25-2', '2026-09-02-1', '2026-09-09', '2026-09-13', '2026-09-22-3']) {
   await checkDate(date);
 }
-console.log(failed === 0 ? 'all passed' : `${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+finish();
