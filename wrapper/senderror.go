@@ -33,7 +33,7 @@ type SendError struct {
 	Err error
 }
 
-// Error says what became of the notification, after how many attempts, and why.
+// Error returns the outcome, the number of attempts, the idempotency key and the reason in one line.
 func (e *SendError) Error() string {
 	if e.Attempts == 0 && errors.Is(e.Err, ErrInvalidNotification) {
 		return e.Err.Error()

@@ -133,7 +133,7 @@ func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.Send
 	}
 	if !h.begun.earlier {
 		if err := h.worker.queue.ended(ctx, h.begun); err != nil {
-			h.worker.queue.logger.WarnContext(ctx, "queue: that a notification was not attempted could not be written down", "idempotency_key", h.item.key, "error", err)
+			h.worker.queue.logger.WarnContext(ctx, "queue: could not record that a notification was not attempted", "idempotency_key", h.item.key, "error", err)
 		}
 	}
 	_ = h.msg.NakWithDelay(wait)
@@ -236,7 +236,7 @@ func (h *handling) confirm(ctx context.Context) {
 			return
 		}
 		if h.worker.warned.now() {
-			q.logger.WarnContext(ctx, "queue: that a notification is done was not confirmed", "idempotency_key", h.item.key, "error", err)
+			q.logger.WarnContext(ctx, "queue: NATS did not confirm that a notification is done", "idempotency_key", h.item.key, "error", err)
 		}
 	}
 }

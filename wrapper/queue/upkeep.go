@@ -27,7 +27,7 @@ func (w *worker) keepUp(ctx, settling context.Context) {
 		if time.Since(pruned) >= pruneInterval {
 			pruned = time.Now()
 			if err := errors.Join(q.prune(ctx), q.pruneAttempts(ctx)); err != nil && ctx.Err() == nil {
-				q.logger.WarnContext(ctx, "queue: what is done could not be dropped, will try again", "error", err)
+				q.logger.WarnContext(ctx, "queue: cannot remove notifications that are done, will try again", "error", err)
 			}
 		}
 		if !sleep(ctx, time.Second) {
@@ -68,7 +68,7 @@ func (w *worker) noteSuccess(ctx context.Context) {
 		_, err := w.queue.state.Put(ctx, successKey, []byte(formatTime(time.Unix(0, last))))
 		return err
 	}); err != nil && w.warned.now() {
-		w.queue.logger.WarnContext(ctx, "queue: the last success could not be noted", "error", err)
+		w.queue.logger.WarnContext(ctx, "queue: could not store the time of the last success", "error", err)
 	}
 }
 

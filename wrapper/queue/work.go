@@ -189,7 +189,7 @@ func (w *worker) trouble(ctx context.Context, c jetstream.Consumer, err error) {
 		return
 	}
 	if w.warned.now() {
-		q.logger.WarnContext(ctx, "queue: the server gives out no notifications, asking again", "error", q.explain(err))
+		q.logger.WarnContext(ctx, "queue: the server delivers no notifications, asking again", "error", q.explain(err))
 	}
 	sleep(ctx, 500*time.Millisecond)
 }
