@@ -165,6 +165,10 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 	runByItself := func(target string) bool {
 		return slices.ContainsFunc(runs, regexp.MustCompile(`make `+target+`\b`).MatchString)
 	}
+	sources := map[string]bool{}
+	for _, name := range files(t) {
+		sources[path.Base(name)] = true
+	}
 	targets := map[string]bool{}
 	for _, document := range documents(t) {
 		text := read(t, document)
@@ -174,6 +178,9 @@ func TestDocumentsNameWhatThereIs(t *testing.T) {
 		for _, m := range regexp.MustCompile("`((?:\\.ci|\\.github|gen|wrapper)/[\\w/.-]*)").FindAllStringSubmatch(text, -1) {
 			_, err := os.Stat(filepath.Join("..", m[1]))
 			assert.NoError(t, err, document)
+		}
+		for _, m := range regexp.MustCompile("`(\\w+\\.go)`").FindAllStringSubmatch(text, -1) {
+			assert.True(t, sources[m[1]], "%s: there is no %s", document, m[1])
 		}
 	}
 	for target := range targets {
