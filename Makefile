@@ -43,7 +43,7 @@ tool = go -C .ci/tools tool -n
 
 # All of staticcheck, the checks too that it leaves out by default (ST1000, ST1003, ST1016,
 # ST1020 to ST1022): what they ask of comments and names is the style here. But for what ogen
-# generates there is no exception: a finding is mended, or excused where it stands by
+# generates there is no exception: a finding is fixed, or excused where it stands by
 # //lint:ignore with a reason.
 lint: ## vet, staticcheck, gofumpt, go fix, go mod tidy
 	.ci/each go vet ./...

@@ -9,10 +9,10 @@ import (
 
 const maxErrorBody = 4 << 10 // bytes of an answer that an APIError keeps
 
-// APIError is an answer that is not success. Whatever the body was, the status is
-// here; a body that is not Whop's documented envelope gives what text it had as
-// Message. It holds nothing of the request. It matches the sentinel errors of its
-// status and code, so errors.Is(err, ErrRateLimited) is true of every 429.
+// APIError is an answer that is not a success. It always has the status. If the body is
+// not Whop's documented envelope, Message has what text there was. It contains nothing of
+// the request. It matches the sentinel errors of its status and code, so
+// errors.Is(err, ErrRateLimited) is true of every 429.
 type APIError struct {
 	// StatusCode is that of the answer, from 100 on.
 	StatusCode int
@@ -55,7 +55,7 @@ func newAPIError(a *answer) *APIError {
 	return e
 }
 
-// Error is one line: the status, the message, and what helps to find it again.
+// Error returns one line: the status, the message, and what helps to find it again.
 func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "whop: %d", e.StatusCode)
@@ -88,7 +88,7 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives what kept a body from being read or understood, if anything did.
+// Unwrap returns what kept a body from being read or understood, if anything did.
 func (e *APIError) Unwrap() error { return e.cause }
 
 // Is matches the sentinel errors by status and by code.
@@ -149,7 +149,7 @@ func (e *APIError) final() bool {
 	return refused && !temporary(e.StatusCode) && !e.mayBeInProgress()
 }
 
-// LogValue groups what there is; the body and header are left out.
+// LogValue returns a group of the fields that are set, without body and header.
 func (e *APIError) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Int("status", e.StatusCode)}
 	for _, f := range []struct{ name, value string }{

@@ -17,7 +17,7 @@ const (
 	timeoutRetryCost = 10
 )
 
-// take gives the cost of a retry, or false if too little is left.
+// take returns the cost of a retry, or false if too little is left.
 func (b *budget) take(afterTimeout bool) (cost int, ok bool) {
 	cost = retryCost
 	if afterTimeout {

@@ -83,7 +83,7 @@ func (c *Client) addHeaders(h http.Header, version string) {
 	}
 }
 
-// RetryPolicy is the policy the client retries by, its defaults filled in.
+// RetryPolicy returns the policy of the client, with its defaults filled in.
 func (c *Client) RetryPolicy() RetryPolicy {
 	if c == nil {
 		return RetryPolicy{}
@@ -101,7 +101,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// String names the base URL and nothing else of the client.
+// String returns the base URL, and nothing else of the client.
 func (c *Client) String() string {
 	if c == nil {
 		return "whop client: nil"
@@ -109,5 +109,5 @@ func (c *Client) String() string {
 	return "whop client of " + c.server
 }
 
-// LogValue is what String gives.
+// LogValue returns the same as String.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }

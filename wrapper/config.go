@@ -71,7 +71,7 @@ func configure(opts []Option) (*config, error) {
 	return cfg, errors.Join(errs...)
 }
 
-// checkBaseURL gives the URL with the slash at the end that the generated client
+// checkBaseURL returns the URL with the slash at the end that the generated client
 // resolves paths against, and whether the key would cross a network readable. No error
 // repeats the URL, which may hold a secret.
 func checkBaseURL(raw string) (base string, insecure bool, err error) {
@@ -106,7 +106,7 @@ func checkBaseURL(raw string) (base string, insecure bool, err error) {
 	return strings.TrimRight(u.String(), "/") + "/", insecure, nil
 }
 
-// withoutQuotes gives what url.Parse has against a URL without the part of it that it
+// withoutQuotes returns what url.Parse has against a URL without the part of it that it
 // quotes.
 func withoutQuotes(err error) string {
 	text, _, _ := strings.Cut(err.Error(), `"`)

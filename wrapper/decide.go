@@ -125,7 +125,7 @@ func decide(f facts, atMostOnce bool) verdict {
 	return v
 }
 
-// judge gives an attempt's outcome, and whether it is worth repeating.
+// judge returns an attempt's outcome, and whether it is worth repeating.
 func judge(f facts) verdict {
 	switch {
 	case !f.answered && !f.arrived:

@@ -60,7 +60,7 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 	}
 }
 
-// hooks gives the trace that gathers e, for one attempt over such a transport.
+// hooks returns the trace that gathers e, for one attempt over such a transport.
 func (e *evidence) hooks(transport transportTraits) *httptrace.ClientTrace {
 	e.transport = transport
 	e.trace = httptrace.ClientTrace{
@@ -135,7 +135,7 @@ func (e *evidence) requestWritten(info httptrace.WroteRequestInfo) {
 	e.wroteHeaders.Store(true) // also where the transport does not say so
 }
 
-// rewind gives the GetBody of a request. By it net/http sends again, on another
+// rewind returns the GetBody of a request. By it net/http sends again, on another
 // connection, what it knows not to have been written. On HTTP/2 it would use it on
 // written requests too, after resets that prove nothing (PROTOCOL_ERROR), as often as
 // they come and unseen by the limiter and AtMostOnce; so there it must not have it.

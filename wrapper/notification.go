@@ -69,14 +69,14 @@ func (n Notification) OnlyUsers(userIDs ...string) Notification {
 	return n
 }
 
-// WithIdempotencyKey gives the notification a key of its own, in place of the random
-// one that every [Client.Send] would otherwise make: at most 255 bytes of printable
+// WithIdempotencyKey sets the idempotency key, in place of the random one that every
+// [Client.Send] would otherwise make: at most 255 bytes of printable
 // ASCII. For 24 hours Whop queues at most one notification under a key of a caller,
 // also when it is sent again by another process, so a key made from what the
 // notification is about ("order-1234-shipped") survives a crash. The same key with
 // another body, target or API version is refused with [ErrIdempotencyMismatch].
 //
-// A refusal is kept as well: once its cause is mended, Whop still repeats a 4xx to the same
+// Whop keeps a refusal as well: once its cause is fixed, it still repeats a 4xx to the same
 // key. Take another key only after such a replay ([APIError.Replayed]): until then an
 // earlier send under the key may be in doubt, and another key could notify twice.
 func (n Notification) WithIdempotencyKey(key string) Notification {
@@ -85,6 +85,6 @@ func (n Notification) WithIdempotencyKey(key string) Notification {
 	return n
 }
 
-// IdempotencyKey is the key that [Notification.WithIdempotencyKey] gave, "" if it gave
-// none: then every [Client.Send] makes a random one.
+// IdempotencyKey returns the key that [Notification.WithIdempotencyKey] set, "" if none:
+// then every [Client.Send] makes a random one.
 func (n Notification) IdempotencyKey() string { return n.key }

@@ -16,7 +16,7 @@ const (
 	Rejected
 )
 
-// String gives "unknown", "not sent" or "rejected".
+// String returns "unknown", "not sent" or "rejected".
 func (o Outcome) String() string {
 	switch o {
 	case Unknown:
@@ -29,7 +29,7 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", int(o))
 }
 
-// and gives the outcome of two attempts together: doubt outlasts every later answer,
+// and returns the outcome of two attempts together: doubt outlasts every later answer,
 // and an answer outlasts what was never sent.
 func (o Outcome) and(next Outcome) Outcome {
 	switch {

@@ -66,7 +66,7 @@ func (e *SendError) Error() string {
 	return oneLine(b.String(), maxErrorText)
 }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *SendError) Unwrap() error { return e.Err }
 
 // Retryable reports whether a later Send of the same notification under the same key

@@ -52,7 +52,7 @@ func numberOf(s string, unit time.Duration) time.Duration {
 // spelledWait is "30 seconds" or "1 minute and 30 seconds", with what comes before it.
 var spelledWait = regexp.MustCompile(`(?i)(^|[^\w.,/-])(per\s+|every\s+|each\s+)?(\d+(?:\.\d+)?)\s*(second|minute)s?\b(?:[\s,]*(?:and\s+)?(\d+(?:\.\d+)?)\s*seconds?\b)?`)
 
-// waitInMessage gives the longest wait that a message spells out. A rate, as in
+// waitInMessage returns the longest wait that a message spells out. A rate, as in
 // "600 requests per 60 seconds", is none.
 func waitInMessage(message string) time.Duration {
 	var longest time.Duration

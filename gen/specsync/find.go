@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// find gives the OpenAPI document in data, which is one itself or is a page that
+// find returns the OpenAPI document in data, which is one itself or is a page that
 // holds one in a code fence. Of several, the one with our operation.
 func find(data []byte) (*document, error) {
 	doc, err := parse(data)
@@ -44,7 +44,7 @@ func find(data []byte) (*document, error) {
 	}
 }
 
-// fences gives the contents of a Markdown page's code fences, and whether the last
+// fences returns the contents of a Markdown page's code fences, and whether the last
 // one is not closed at the page's end. Fences that are indented, as inside a list,
 // give their content without the indentation.
 func fences(page []byte) (blocks [][]byte, unclosed bool) {

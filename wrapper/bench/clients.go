@@ -29,7 +29,7 @@ func (c client) sender(ctx context.Context, workers *crew) sender {
 	return workers.sender(ctx, c.send)
 }
 
-// clients gives all that are compared, by hand first. By hand comes twice: how far the
+// clients returns all that are compared, by hand first. By hand comes twice: how far the
 // second is from the first is how far the figures can be trusted.
 func clients(baseURL string, transport http.RoundTripper) ([]client, error) {
 	httpClient := &http.Client{Transport: transport}
@@ -67,7 +67,7 @@ func notification() whop.Notification {
 	return whop.ToCompany(companyID, whop.Message{Title: title, Content: content})
 }
 
-// notifications gives n of them.
+// notifications returns n of them.
 func notifications(n int) iter.Seq[whop.Notification] {
 	return func(yield func(whop.Notification) bool) {
 		for range n {

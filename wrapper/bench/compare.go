@@ -74,7 +74,7 @@ func (c *comparison) round(senders []sender) ([]cost, error) {
 	return costs, nil
 }
 
-// values gives one figure of a client, by round.
+// values returns one figure of a client, by round.
 func (c *comparison) values(client int, of func(cost) float64) []float64 {
 	var values []float64
 	for _, each := range c.costs[client] {
@@ -83,7 +83,7 @@ func (c *comparison) values(client int, of func(cost) float64) []float64 {
 	return values
 }
 
-// ratios gives what by hand cost in each round, over what the client did in the same.
+// ratios returns what by hand cost in each round, over what the client did in the same.
 func (c *comparison) ratios(client int, of func(cost) float64) []float64 {
 	ratios := c.values(client, of)
 	for round := range ratios {

@@ -47,13 +47,13 @@ func writeTable(w io.Writer, results []*comparison, title string, cell func(c *c
 	fmt.Fprintln(w)
 }
 
-// spread gives the median and its 95 % confidence interval, as benchstat computes them.
+// spread returns the median and its 95 % confidence interval, as benchstat computes them.
 func spread(values []float64) benchmath.Summary {
 	sample := benchmath.NewSample(slices.Clone(values), &benchmath.DefaultThresholds)
 	return benchmath.AssumeNothing.Summary(sample, 0.95)
 }
 
-// formatSpread gives the median with the larger half of the interval.
+// formatSpread returns the median with the larger half of the interval.
 func formatSpread(format string, s benchmath.Summary) string {
 	return fmt.Sprintf(format+" ± "+format, s.Center, max(s.Center-s.Lo, s.Hi-s.Center))
 }

@@ -33,11 +33,11 @@ type DeadLetter struct {
 	FirstAttempt time.Time
 }
 
-// ErrNoDeadLetter is an ID that none of the dead letters has.
+// ErrNoDeadLetter says that no dead letter has the ID.
 var ErrNoDeadLetter = errors.New("queue: no such dead letter")
 
-// ErrMayRepeat is a dead letter that may have been queued at Whop, so long ago that to
-// retry it could notify a second time.
+// ErrMayRepeat says that Whop may have queued the dead letter so long ago that a retry
+// could notify a second time.
 var ErrMayRepeat = errors.New("queue: a retry could notify a second time")
 
 // Dead yields the dead letters, oldest first. An error ends it.
@@ -125,9 +125,9 @@ const retryPrefix = "retry."
 // made up the old one; a key of the caller's own is kept otherwise, since an earlier send under
 // it may be in doubt.
 //
-// One that is no valid notification gives a [*whop.ValidationError]. After an error it may be
-// a dead letter still, and to retry it once more is safe: what was interrupted goes on under
-// the key that it had begun with.
+// If it is no valid notification, Retry returns a [*whop.ValidationError]. After an error it may
+// still be a dead letter. It is safe to retry it once more: an interrupted retry continues under
+// the key that it began with.
 func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {

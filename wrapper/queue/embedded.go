@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ErrInUse is a directory that another process has opened by [Embedded].
+// ErrInUse says that another process has opened the directory by [Embedded].
 var ErrInUse = errors.New("queue: the directory is in use by another process")
 
 // maxPayload is the largest message of an embedded server, in bytes.

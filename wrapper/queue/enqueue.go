@@ -45,8 +45,8 @@ func (s TicketState) String() string {
 	return names[s]
 }
 
-// ErrNotEnqueued is an error after which the notification is certainly not in the queue:
-// the server refused it, or never got it.
+// ErrNotEnqueued says that the notification is certainly not in the queue: the server
+// refused it, or never got it.
 var ErrNotEnqueued = errors.New("the notification is not in the queue")
 
 // errUncertain is any other, after which it may be there.

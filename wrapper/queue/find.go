@@ -14,11 +14,11 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// ErrUnknownKey is an idempotency key that was not enqueued within the last 24 hours.
+// ErrUnknownKey says that the idempotency key was not enqueued within the last 24 hours.
 var ErrUnknownKey = errors.New("queue: no notification was enqueued under this key within the last 24 hours")
 
-// ErrUnderWay is a notification that cannot be canceled any more: an attempt has begun, and
-// may have queued it, or has.
+// ErrUnderWay says that it is too late to cancel the notification: an attempt has begun, and
+// may have queued it.
 var ErrUnderWay = errors.New("queue: the notification is under way, and cannot be canceled")
 
 // Found is what has become of a notification.

@@ -69,7 +69,7 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 	}
 }
 
-// Position returns that of the last notification of [Queue.EnqueueAt], 0 if there was none.
+// Position returns the position of the last notification of [Queue.EnqueueAt], 0 if there was none.
 func (q *Queue) Position(ctx context.Context) (uint64, error) {
 	last := &q.last
 	last.mu.Lock()

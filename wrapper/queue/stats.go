@@ -25,7 +25,7 @@ type Stats struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 }
 
-// Stats counts, at one moment as nearly as can be.
+// Stats returns the counts, as of one moment as nearly as possible.
 func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 	fail := func(err error) (Stats, error) { return Stats{}, fmt.Errorf("queue: counting: %w", err) }
 	var line, retry, dead, gone *jetstream.StreamInfo

@@ -259,7 +259,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// eachSecond brings to the disk what is known, for status and for after a power failure,
+// eachSecond syncs to disk what is known, for status and for after a power failure,
 // and finds out whether the disk has room before the store does.
 func (s *session) eachSecond(status queueStatus) error {
 	return errors.Join(s.ledger.sync(), s.dir.probe(), writeStatus(s.dir, status))

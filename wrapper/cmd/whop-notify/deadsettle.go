@@ -10,7 +10,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// ids gives those that were asked for.
+// ids returns those that were asked for.
 func (f *deadFlags) ids(ctx context.Context, q *queue.Queue, args []string) (ids []uint64, err error) {
 	for _, arg := range args {
 		id, err := deadID(arg)

@@ -30,7 +30,7 @@ func newLineReader(r io.Reader) *lineReader {
 	return l
 }
 
-// next gives the next line that is not blank, or io.EOF.
+// next returns the next line that is not blank, or io.EOF.
 func (l *lineReader) next() ([]byte, error) {
 	for {
 		l.number++

@@ -163,7 +163,7 @@ func (d *stateDir) commit(pending, name string) error {
 	return nil
 }
 
-// sync brings to the disk which files there are, where the system can.
+// sync syncs the list of files to disk, where the system can.
 func (d *stateDir) sync() {
 	if dir, err := d.root.Open("."); err == nil {
 		_ = dir.Sync()
