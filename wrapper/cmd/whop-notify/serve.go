@@ -144,7 +144,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 // inbox shows what the server got. Only where no other machine reaches it, it is without a
 // key.
 func (f *serveFlags) inbox(server *whoptest.Server, addr net.Addr, key string) inbox.Config {
-	config := inbox.Config{Source: server, Controls: server, Else: server, Secret: key}
+	config := inbox.Config{Source: server, Controls: server, Else: server, Keep: f.keep, Secret: key}
 	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
 		config.Key = key
 	}

@@ -42,7 +42,7 @@ func (in *inbox) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	if !stream.send("retry: 1000\n\n") || stream.progress && !stream.send("event: hello\ndata: %s\n\n", in.epoch) {
+	if !stream.send("retry: 1000\n\n") || stream.progress && !stream.send("event: hello\ndata: %s\n\n", encode(in.hello())) {
 		return
 	}
 	for r.Context().Err() == nil {
@@ -59,6 +59,15 @@ func (in *inbox) events(w http.ResponseWriter, r *http.Request) {
 			return // the source has ended, or the listener is gone
 		}
 	}
+}
+
+// hello is what a page has to know before the requests.
+func (in *inbox) hello() any {
+	return struct {
+		Process  string `json:"process"`
+		ReadOnly bool   `json:"read_only"`
+		Keep     int    `json:"keep"`
+	}{in.epoch, in.Controls == nil, in.Keep}
 }
 
 // begin is the revision to begin after: that of the last event that the listener had. The

@@ -34,6 +34,9 @@ func (in *inbox) guard(next http.Handler) http.Handler {
 // foreign reports whether a web page of another origin makes the request. What is no
 // browser says nothing of origins.
 func (in *inbox) foreign(r *http.Request) bool {
+	if r.URL.Path == "/" {
+		return false // the page has nothing of a notification: anybody may link to it
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
 	default:

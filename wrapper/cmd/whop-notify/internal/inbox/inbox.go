@@ -45,6 +45,7 @@ type Config struct {
 	Key  string
 	Host string
 
+	Keep   int    // how many requests the source keeps, 0 for all
 	Secret string // the API key that is masked where it is the value of a header
 }
 
@@ -66,6 +67,7 @@ func New(config Config) http.Handler {
 		in.Else = http.NotFoundHandler()
 	}
 	operations := map[string]map[string]http.HandlerFunc{
+		"/{$}":             {http.MethodGet: in.page},
 		"/_/requests":      {http.MethodGet: in.requests},
 		"/_/requests/{id}": {http.MethodGet: in.request},
 		"/_/queued":        {http.MethodGet: in.queued},
