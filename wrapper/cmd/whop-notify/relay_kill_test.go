@@ -21,7 +21,7 @@ import (
 
 // A relay is killed again and again while clients repeat, under its key, what got no answer.
 // Each notification goes out once.
-func TestRelayKilledAgainAndAgain(t *testing.T) {
+func TestRelayThatIsKilled(t *testing.T) {
 	t.Parallel()
 	n, alive := 300, 400*time.Millisecond
 	if soaking() {
