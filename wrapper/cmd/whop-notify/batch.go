@@ -66,7 +66,7 @@ JSON, and a line with the sums after them.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.state, "state", "", "`DIR` for what is done and left (default: FILE.state)")
+	flags.StringVar(&f.state, "state", "", "`DIR` that keeps the progress (default: FILE.state)")
 	flags.BoolVar(&f.restart, "restart", false, "begin anew, also where --state is of another input; the old directory is kept as DIR.1")
 	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse lines that go to everybody in their target")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")

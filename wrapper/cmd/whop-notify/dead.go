@@ -76,7 +76,7 @@ func (f *deadFlags) settle(name, short, long string, run func(*deadFlags, *cobra
 	cmd := f.command(name+" (ID... | --all)", short, long, example, f.someIDs, run)
 	cmd.Flags().BoolVar(&f.all, "all", false, "all dead letters")
 	if name == "retry" {
-		cmd.Flags().BoolVar(&f.acceptRepeat, "accept-repeat", false, "also where it could notify a second time")
+		cmd.Flags().BoolVar(&f.acceptRepeat, "accept-repeat", false, "retry even what could notify a second time")
 	}
 	return cmd
 }

@@ -43,7 +43,7 @@ The API key comes from WHOP_API_KEY or --api-key-file, never from an argument.
 With --output json the result is one object: outcome ("queued", "rejected", "not sent" or
 "unknown"), idempotency_key, attempts, status (of the last answer), request_id, replayed,
 retry_after (in seconds) and error (message, type, code, param, retryable). What does not
-apply is left out. Wrong usage (exit code 2) gives no result.`,
+apply is left out. Wrong usage (exit code 2) prints no result.`,
 		Example: `  # To the team of a company
   whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid"
 
