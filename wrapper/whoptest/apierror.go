@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// apiError is the documented error envelope with its status. A contract decides on the
-// type, and whether the parameter is a field of its own.
+// apiError is the documented error envelope with its status. The contract decides its type,
+// and whether the parameter is a field of its own.
 type apiError struct {
 	status               int
 	code, param, message string
@@ -33,8 +33,8 @@ func (e *apiError) response(c *contract) response {
 	return answer
 }
 
-// errorType is what the specification's examples have for a status, else the name of
-// the status.
+// errorType returns the type that the specification's examples use for a status, else the
+// status's name.
 func (c *contract) errorType(status int) string {
 	if status == http.StatusBadRequest {
 		return c.badRequest

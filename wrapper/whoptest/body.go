@@ -29,8 +29,8 @@ func (c *contract) checkBody(body []byte) *apiError {
 	return nil
 }
 
-// checkTarget wants exactly one, in the contract's own word. The vendored specification
-// has a schema for that, whose error names no field; the current one says it in words.
+// checkTarget wants exactly one target, under the contract's own name. The vendored
+// specification has a schema for that, whose error names no field. The current one has prose.
 func (c *contract) checkTarget(object map[string]any) *apiError {
 	if _, found := object[c.foreign]; found {
 		return badRequest("parameter_invalid", c.foreign,
@@ -46,8 +46,8 @@ func (c *contract) checkTarget(object map[string]any) *apiError {
 	return badRequest("parameter_invalid", c.targets[0], "Give one of "+choice+", not both.")
 }
 
-// givenTargets are those that a body has. One that is null counts only if it is the sole
-// one, to be blamed for its null.
+// givenTargets returns the targets that a body has. It includes a null one only if there is
+// no other, so that the error names it.
 func (c *contract) givenTargets(object map[string]any) []string {
 	var present, set []string
 	for _, target := range c.targets {
@@ -65,8 +65,8 @@ func (c *contract) givenTargets(object map[string]any) []string {
 	return set
 }
 
-// describe names the field at fault. An error of a union names none, so there the
-// variant decides that requires the target given.
+// describe names the field at fault. A union's error names none, so describe checks the
+// variant that requires the given target.
 func (c *contract) describe(err error, object map[string]any) *apiError {
 	target := c.givenTargets(object)[0]
 	for _, variant := range c.body.OneOf {

@@ -12,7 +12,7 @@ import (
 type bodyRow struct {
 	name  string
 	body  string
-	code  string // "": it is queued
+	code  string // "" if it is queued
 	param string // the parameter to blame
 	says  string // in the message
 }

@@ -10,23 +10,23 @@ import (
 // Change is something new about a server's requests.
 type Change struct {
 	Revision  int     // counts the changes of a server, from 1
-	Request   Request // as it is now: it arrived, or, unless Ended is zero, it ended
-	Forgotten bool    // all requests were forgotten, by [Server.Forget]; Request is zero
+	Request   Request // in its current state: arrived, or ended if Ended is set
+	Forgotten bool    // [Server.Forget] dropped all requests; Request is zero
 }
 
-// Revision is that of the last change, 0 if there was none.
+// Revision returns the revision of the last change, 0 if there was none.
 func (s *Server) Revision() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.history.revision
 }
 
-// Changes returns what changes about the requests after a revision, in order, and waits for
-// more until ctx ends or the server is closed. 0 begins with all that is kept, and
-// [Server.Revision] with what comes next.
+// Changes yields the changes after a revision, in order, and waits for more until ctx ends
+// or the server is closed. Pass 0 to begin with every request that is kept, or
+// [Server.Revision] to begin with the next change.
 //
-// It buffers nothing. Whoever is slow misses steps, not results: a request that changed
-// twice is returned once, as it is now, and one that [Server.SetHistoryLimit] dropped is
+// It buffers nothing. A slow reader misses steps, not results: a request that changed twice
+// is yielded once, in its current state. A request that [Server.SetHistoryLimit] dropped is
 // left out.
 func (s *Server) Changes(ctx context.Context, after int) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
@@ -55,7 +55,7 @@ func (s *Server) Changes(ctx context.Context, after int) iter.Seq[Change] {
 // changesPerRound bounds the copies that a slow reader of Changes holds.
 const changesPerRound = 100
 
-// changesAfter returns the next changes, and what is closed by one after them.
+// changesAfter returns the next changes, and a channel that the change after them closes.
 func (s *Server) changesAfter(revision int) ([]Change, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +89,7 @@ func (h *history) change(r *Request) {
 	h.wake()
 }
 
-// wake tells those who wait, if anybody does.
+// wake wakes every waiting reader of Changes.
 func (h *history) wake() {
 	if h.changed != nil {
 		close(h.changed)

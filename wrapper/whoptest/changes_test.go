@@ -33,7 +33,7 @@ func TestChangesFollowARequest(t *testing.T) {
 	assert.False(t, ok, "ends with the server")
 }
 
-// Revisions are what to go on from: of arrivals, ends and forgetting.
+// Every arrival, end and Forget has a revision to continue from.
 func TestChangesGoOn(t *testing.T) {
 	server := whoptest.NewServer(t)
 	arrived := make(chan struct{})
@@ -72,7 +72,7 @@ func TestChangesGoOn(t *testing.T) {
 	assert.Equal(t, forgotten, change)
 }
 
-// one is the first change after a revision.
+// one returns the first change after a revision.
 func one(t *testing.T, server *whoptest.Server, after int) whoptest.Change {
 	t.Helper()
 	for change := range server.Changes(t.Context(), after) {

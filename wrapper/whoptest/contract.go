@@ -12,17 +12,17 @@ import (
 	"github.com/whopnotify/whopnotify"
 )
 
-// contract is one of the two that Whop serves: a specification, and what it says in
-// words or examples alone.
+// contract is one of the two that Whop serves: a specification, and the rules that it
+// states only in prose or examples.
 type contract struct {
 	doc     *openapi3.T
 	body    *openapi3.Schema
-	success int  // the status of what is queued
+	success int  // the status when a notification is queued
 	param   bool // an error names the parameter
 
 	badRequest   string   // the type of a 400
 	targets      []string // a body has exactly one
-	foreign, own string   // the other contract's word for a target, and the one here
+	foreign, own string   // the other contract's name for a target, and this one's
 }
 
 type contracts struct{ vendored, current *contract }

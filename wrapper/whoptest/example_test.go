@@ -20,7 +20,7 @@ func testThatCustomersHear(t testing.TB) {
 		t.Fatal(err)
 	}
 
-	// What is to be tested would do this.
+	// Here the program under test would send.
 	_, err = client.Send(context.Background(), whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"}))
 	if err != nil {
 		t.Error(err)
@@ -40,7 +40,7 @@ func ExampleNewServer() {
 	// Output: failed: false
 }
 
-// outsideOfGoTest takes the place of a *testing.T, which an example does not have.
+// outsideOfGoTest stands in for a *testing.T, which an example does not have.
 type outsideOfGoTest struct {
 	testing.TB
 	cleanup func()
@@ -86,8 +86,8 @@ func ExampleStart() {
 	// queued: 1
 }
 
-// Faults that a function decides on, for every request: here each first attempt under a
-// key is queued, and its answer lost.
+// A function chooses the fault for every request. Here the first attempt under each key is
+// queued, and its answer lost.
 func ExampleServer_ScriptFunc() {
 	server, err := whoptest.Start("127.0.0.1:0")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// carryOut does to the client what the reply says. usual is the answer of normal
-// service, if that was asked for first.
+// carryOut does to the client what the reply says. usual is the normal answer, if the reply
+// asks for it first.
 func (c *call) carryOut(reply Reply, usual response) {
 	switch reply.fault {
 	case answering:
@@ -38,8 +38,8 @@ func (c *call) carryOut(reply Reply, usual response) {
 	}
 }
 
-// stall waits for d, or for good if it is 0, and reports whether to go on: not where the
-// client went away or the server is closed.
+// stall waits for d, or forever if d is 0. It reports whether to go on: it returns false if
+// the client went away or the server was closed.
 func (c *call) stall(d time.Duration) bool {
 	var over <-chan time.Time
 	if d > 0 {
@@ -56,8 +56,8 @@ func (c *call) stall(d time.Duration) bool {
 	return false
 }
 
-// abort writes raw bytes, if any, and breaks the connection: with a reset if there is
-// nothing to say, and of the stream alone over HTTP/2.
+// abort writes raw bytes, if any, and breaks the connection. Without bytes it resets the
+// connection; over HTTP/2 it resets only the stream.
 func abort(w http.ResponseWriter, say []byte) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// Whatever comes gets an answer that its contract allows, and what is queued has exactly
-// one target, in the contract's word.
+// Every request gets an answer that its contract allows. A queued one has exactly one target,
+// under the contract's name.
 func FuzzBody(f *testing.F) {
 	for _, body := range []string{
 		toCompany, toAccount, toExperience, `{}`, `[]`, `null`, `{"title":`,

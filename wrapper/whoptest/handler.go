@@ -15,13 +15,13 @@ type call struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	record   *Request
-	contract *contract // of the date asked for; else of the default date
+	contract *contract // of the requested date, else of the default date
 	caller   string    // the credential; "" if it is not accepted
-	read     bool      // the body, whole or with bodyErr
+	read     bool      // the body was read: all of it, or up to bodyErr
 	bodyErr  error
 }
 
-// response is an answer in full, so that it can be replayed to the byte.
+// response is a full answer, kept to be replayed byte for byte.
 type response struct {
 	status   int
 	header   http.Header
@@ -71,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// arrive takes the request down and takes its reply from the script.
+// arrive records the request, and takes its reply from the script.
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*call, Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,8 +109,8 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*call, Reply) {
 	return c, reply
 }
 
-// finish logs the request. Where the history has a limit, it forgets of a stranger's all
-// but number, times, status and reason.
+// finish logs the request. If the history has a limit, it keeps only ID, times, status and
+// reason of a request without an accepted key.
 func (c *call) finish(reply Reply) {
 	s := c.server
 	var kept Request

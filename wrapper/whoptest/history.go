@@ -18,7 +18,7 @@ type Request struct {
 	Ended               time.Time // when it was answered or broken off; zero while it is being served
 	Reply               string    // what Script or ScriptFunc chose, as in "Error 503"; "" for normal service
 	Queued              bool      // its notification was queued
-	Status              int       // of the answer; 0: none was given
+	Status              int       // of the answer; 0 if there was none
 	Replayed            bool      // the answer was that of an earlier request under the key
 	Reason              string    // the message of an error; "" for any other answer
 	AnswerHeader        http.Header
@@ -27,7 +27,7 @@ type Request struct {
 	revision int // of its last change
 }
 
-// size is about what a request takes in memory, in bytes.
+// size estimates a request's memory in bytes.
 func (r *Request) size() int {
 	size := len(r.Path) + len(r.Query) + len(r.Body) + len(r.AnswerBody)
 	for _, header := range []http.Header{r.Header, r.AnswerHeader} {
@@ -43,17 +43,17 @@ func (r *Request) size() int {
 // historyBytes bounds the bodies and headers in a history that has a limit.
 const historyBytes = 64 << 20
 
-// history is what came, in order of arrival.
+// history holds the requests, in order of arrival.
 type history struct {
 	limit    int // 0: all is kept
 	requests []*Request
 	queued   []*Request
 
 	lastID    int
-	forgotten int // what lastID was when all was forgotten
+	forgotten int // lastID at the time of Forget
 
 	revision    int // counts changes
-	forgottenAt int // the revision at which all was forgotten
+	forgottenAt int // the revision of Forget
 	changed     chan struct{}
 }
 
@@ -65,7 +65,7 @@ func (h *history) arrive(r *Request) {
 	h.change(r)
 }
 
-// queue leaves out a request that came before all was forgotten.
+// queue records a queued notification, unless its request came before Forget.
 func (h *history) queue(r *Request) {
 	if r.ID <= h.forgotten {
 		return
@@ -75,7 +75,7 @@ func (h *history) queue(r *Request) {
 	h.trim()
 }
 
-// end is for a request that is complete: only now its size is known.
+// end records that a request is complete. Its size is only known now.
 func (h *history) end(r *Request) {
 	h.trim()
 	h.change(r)
@@ -95,7 +95,7 @@ func (h *history) trim() {
 	}
 }
 
-// last drops the oldest, until limit and historyBytes are kept.
+// last drops the oldest requests, until the rest fit limit and historyBytes.
 func last(list []*Request, limit int) []*Request {
 	start, size := len(list), 0
 	for start > 0 && len(list)-start < limit {

@@ -24,7 +24,7 @@ func TestHistoryLimitBoundsBytes(t *testing.T) {
 	assert.Len(t, h.requests, 100)
 	assert.Len(t, h.queued, 7)
 
-	for range 100 { // of which the size is known at the end
+	for range 100 { // their size is known at the end
 		r := &Request{}
 		h.arrive(r)
 		r.Header = http.Header{"X": {string(body[:3<<20])}}

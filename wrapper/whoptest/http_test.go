@@ -25,13 +25,13 @@ const (
 	queuedBody   = `{"success":true}`
 )
 
-// exchange is a request as bytes on the wire have it, without a client of Whop's.
+// exchange is a raw request, made without a client for Whop.
 type exchange struct {
 	method string // POST if empty
 	path   string // under the base URL; /notifications if empty
 	body   string
 	header http.Header // Authorization and Content-Type are added if absent; "" removes
-	pinned string      // what the test gave to SetAPIVersion
+	pinned string      // the test's argument to SetAPIVersion
 }
 
 type answer struct {
@@ -57,7 +57,7 @@ func (a answer) apiError(t testing.TB) apiError {
 	return envelope.Error
 }
 
-// newHTTP is a client of net/http's with connections of its own.
+// newHTTP returns an http.Client with connections of its own.
 func newHTTP(t testing.TB) *http.Client {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -86,8 +86,8 @@ func (e exchange) request(t testing.TB, server *whoptest.Server) *http.Request {
 	return r
 }
 
-// do makes the exchange, and checks the answer against the specification where that
-// knows its status.
+// do makes the exchange. It checks the answer against the specification, if that has the
+// status.
 func (e exchange) do(t testing.TB, server *whoptest.Server) answer {
 	t.Helper()
 	r := e.request(t, server)
@@ -120,8 +120,8 @@ var (
 	current  = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(whopnotify.CurrentSpec) })
 )
 
-// followsSpecification checks an answer against the specification of a version date.
-// What that does not know is not checked, but for statuses that both know.
+// followsSpecification checks an answer against the specification of a version date. It
+// skips what that does not define, except for statuses that both define.
 func followsSpecification(t testing.TB, date string, a answer) {
 	t.Helper()
 	load, success := vendored, 200
@@ -150,7 +150,7 @@ func followsSpecification(t testing.TB, date string, a answer) {
 	}
 }
 
-// header makes one from pairs of name and value.
+// header makes a header from pairs of name and value.
 func header(pairs ...string) http.Header {
 	h := http.Header{}
 	for i := 0; i < len(pairs); i += 2 {

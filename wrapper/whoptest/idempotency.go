@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// maxKeys bounds what a server with a history limit remembers.
+// maxKeys bounds the keys that a server with a history limit remembers.
 const maxKeys = 100_000
 
-// idempotencyKeys remembers, for each caller, what came under a key and what was answered.
+// idempotencyKeys remembers the request and the answer for each key of each caller.
 type idempotencyKeys struct {
 	records map[callersKey]*keyRecord
 	oldest  []*keyRecord // in the order in which they were claimed
@@ -35,8 +35,8 @@ func fingerprintOf(r *http.Request, body []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// recall returns the answer to a request whose key is taken, nil if the key is free: the
-// first one's answer, or a refusal.
+// recall returns the answer to a request whose key is taken: the first request's answer, or
+// a refusal. It returns nil if the key is free.
 func (k *idempotencyKeys) recall(id callersKey, fingerprint [sha256.Size]byte, now time.Time, c *contract) *response {
 	known := k.records[id]
 	var answer response
@@ -59,8 +59,8 @@ func (k *idempotencyKeys) recall(id callersKey, fingerprint [sha256.Size]byte, n
 	return &answer
 }
 
-// claim takes a key that is free for a request, and forgets the keys that have expired
-// and those beyond limit; 0 is none.
+// claim takes a free key for a request. It forgets expired keys, and the oldest ones beyond
+// limit; a limit of 0 means none.
 func (k *idempotencyKeys) claim(id callersKey, fingerprint [sha256.Size]byte, now time.Time, limit int) *keyRecord {
 	if k.records == nil {
 		k.records = map[callersKey]*keyRecord{}
@@ -82,7 +82,7 @@ func ignore(response) {}
 func (c *call) keyID() callersKey { return callersKey{c.caller, c.record.IdempotencyKey} }
 
 // recall returns the answer to another operation under a key that is taken: a key covers
-// all of them.
+// all operations.
 func (c *call) recall() *response {
 	if c.caller == "" || c.record.IdempotencyKey == "" || c.readBody() != nil {
 		return nil
@@ -93,8 +93,8 @@ func (c *call) recall() *response {
 	return s.keys.recall(c.keyID(), fingerprintOf(c.r, c.record.Body), s.now(), c.contract)
 }
 
-// claim takes the request's idempotency key, or returns the answer that is known under
-// it. done remembers the answer.
+// claim takes the request's idempotency key, or returns the answer already stored under it.
+// done stores the answer.
 func (c *call) claim() (known *response, done func(response)) {
 	if c.record.IdempotencyKey == "" {
 		return nil, ignore

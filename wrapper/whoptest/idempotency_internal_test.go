@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What is forgotten shows in no answer, only in memory.
+// No answer shows which keys are forgotten, so look into the memory.
 func TestKeysAreForgotten(t *testing.T) {
 	start := time.Date(2026, 7, 20, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
@@ -32,7 +32,7 @@ func TestKeysAreForgotten(t *testing.T) {
 		})
 	}
 
-	// A key that is claimed again after it expired has a record of its own.
+	// A key claimed again after it expired gets a new record.
 	var keys idempotencyKeys
 	again := callersKey{key: "again"}
 	keys.claim(again, [32]byte{1}, start, 0)

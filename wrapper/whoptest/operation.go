@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// The operation, as the specifications and Whop's pages on versions and idempotency
-// have it.
+// The operation, from the specifications and Whop's pages on versions and idempotency.
 const (
 	basePath      = "/api/v1" // of the specifications' server
 	operationPath = "/notifications"
@@ -25,8 +24,8 @@ const (
 	maxBody     = 10 << 20 // bytes; Whop documents no limit
 )
 
-// serve is normal service. done remembers an answer under the request's key, and
-// until then the request is in progress to others.
+// serve answers a request without a script. done stores the answer under the request's key;
+// until then other requests see this one as in progress.
 func (c *call) serve() (answer response, done func(response)) {
 	if fault := c.otherOperation(); fault != nil {
 		if known := c.recall(); known != nil {
@@ -48,12 +47,12 @@ func (c *call) serve() (answer response, done func(response)) {
 	return c.contract.queued(true), done
 }
 
-// queued is the answer that says whether the notification was.
+// queued returns the answer that says whether the notification was queued.
 func (c *contract) queued(success bool) response {
 	return jsonResponse(c.success, fmt.Sprintf(`{"success":%t}`, success))
 }
 
-// otherOperation refuses every operation but the one there is.
+// otherOperation refuses every operation but sending a notification.
 func (c *call) otherOperation() *apiError {
 	switch {
 	case c.r.URL.Path != basePath+operationPath:
@@ -64,7 +63,8 @@ func (c *call) otherOperation() *apiError {
 	return nil
 }
 
-// check refuses what does not reach the operation, and takes no idempotency key.
+// check refuses a request that does not reach the operation. A refusal here leaves the
+// idempotency key free.
 func (c *call) check() *apiError {
 	if c.caller == "" {
 		return &apiError{status: http.StatusUnauthorized, message: "Invalid or missing API key"}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// rateLimit counts requests of a credential in a window that slides.
+// rateLimit counts each credential's requests in a sliding window.
 type rateLimit struct {
 	perMinute int
 	passed    map[string][]time.Time // by caller, oldest first
@@ -15,7 +15,7 @@ type rateLimit struct {
 
 const window = time.Minute
 
-// pass counts a request, or refuses it with the wait in the message: Whop documents no
+// pass counts a request, or refuses it. The wait is in the message, because Whop documents no
 // header for it.
 func (l *rateLimit) pass(caller string, now time.Time) *apiError {
 	if l.perMinute <= 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// readAnswer returns what keeps the whole answer to a request from being read.
+// readAnswer reads a whole answer, and returns the error that prevented it.
 func readAnswer(client *http.Client, r *http.Request) error {
 	resp, err := client.Do(r)
 	if err != nil {
@@ -221,8 +221,7 @@ func TestStallForAnswersLate(t *testing.T) {
 	}
 }
 
-// What is refused in normal service is refused after queueing as well: there was
-// nothing to queue.
+// AfterQueueing refuses what normal service refuses: there is nothing to queue.
 func TestAfterQueueingRefused(t *testing.T) {
 	server := whoptest.NewServer(t)
 	for range 3 {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Reply is what a scripted request gets. Unless it says otherwise, the notification is
-// not queued, and the idempotency key is not remembered. The zero Reply is [Serve].
+// Reply is the reply to a scripted request. By default the notification is not queued, and
+// the answer is not stored under the idempotency key. The zero Reply is [Serve].
 type Reply struct {
 	name     string
 	fault    fault
 	answer   func(*contract) response
 	header   http.Header // added to the answer
 	garbage  []byte
-	stall    time.Duration // 0: for good
+	stall    time.Duration // 0: forever
 	queue    bool
 	remember bool
 }
@@ -32,20 +32,19 @@ const (
 	sendingGarbage
 )
 
-// Serve is normal service, to stand between other replies.
+// Serve serves the request as usual. Use it between other replies.
 func Serve() Reply { return Reply{name: "Serve", fault: serving} }
 
-// Error is an error of the API with the envelope of the request's API version.
+// Error answers with an API error, in the envelope of the request's API version.
 func Error(status int, code, message string) Reply {
 	return errorReply(fmt.Sprintf("Error %d", status), &apiError{status: status, code: code, message: message})
 }
 
-// RateLimited is a 429 with the wait in its message, in seconds rounded up, as Whop
-// says it.
+// RateLimited answers 429 with the wait in the message, in seconds rounded up, as Whop does.
 func RateLimited(wait time.Duration) Reply { return errorReply("RateLimited", tooManyRequests(wait)) }
 
-// RateLimitedAfter is a 429 with the wait in the header Retry-After, in seconds, which
-// may be a fraction.
+// RateLimitedAfter answers 429 with the wait in the header Retry-After, in seconds, which
+// may have a fraction.
 func RateLimitedAfter(wait time.Duration) Reply {
 	r := errorReply("RateLimitedAfter", rateLimited("Rate limit exceeded."))
 	return r.WithHeader("Retry-After", strconv.FormatFloat(wait.Seconds(), 'f', -1, 64))
@@ -55,33 +54,33 @@ func errorReply(name string, e *apiError) Reply {
 	return Reply{name: name, fault: answering, answer: e.response}
 }
 
-// NotQueued is an answer that says "success": false, with the success status of the
-// request's API version: 200 up to 2026-07-20, then 202.
+// NotQueued answers "success": false with the success status of the request's API version:
+// 200 up to 2026-07-20, then 202.
 func NotQueued() Reply {
 	return Reply{name: "NotQueued", fault: answering, answer: func(c *contract) response { return c.queued(false) }}
 }
 
-// Raw is any response.
+// Raw answers with this status, content type and body.
 func Raw(status int, contentType, body string) Reply {
 	return Reply{name: fmt.Sprintf("Raw %d", status), fault: answering, answer: func(*contract) response {
 		return response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 	}}
 }
 
-// Garbage is bytes in place of an HTTP response, after which the connection is closed.
-// Over HTTP/2 the stream is reset instead.
+// Garbage sends these bytes instead of an HTTP response, then closes the connection. Over
+// HTTP/2 it resets the stream instead.
 func Garbage(b []byte) Reply { return Reply{name: "Garbage", fault: sendingGarbage, garbage: b} }
 
-// Reset breaks the connection without an answer and, unless AfterQueueing, before the
-// body is read. Over HTTP/2 it resets the stream.
+// Reset resets the connection without an answer. Unless AfterQueueing, it does so before
+// reading the body. Over HTTP/2 it resets the stream.
 func Reset() Reply { return Reply{name: "Reset", fault: resetting} }
 
-// Stall gives no answer until the client goes away or the server is closed.
+// Stall sends no answer, and waits until the client goes away or the server is closed.
 func Stall() Reply { return Reply{name: "Stall", fault: stalling} }
 
-// StallFor is normal service, but late: the answer comes after d, and the request is not
-// served at all if the client goes away before. With AfterQueueing the notification is
-// queued at once, and the answer alone is late. A d of 0 or less is [Stall].
+// StallFor waits for d, then serves the request as usual. It does not serve the request if
+// the client goes away before. With AfterQueueing it queues the notification at once, and
+// delays only the answer. A d of 0 or less is [Stall].
 func StallFor(d time.Duration) Reply {
 	if d <= 0 {
 		return Stall()
@@ -89,27 +88,28 @@ func StallFor(d time.Duration) Reply {
 	return Reply{name: "Stall for " + d.String(), fault: stalling, stall: d}
 }
 
-// Truncate queues the notification and breaks off in the middle of the answer's body.
+// Truncate queues the notification, and breaks the connection in the middle of the answer's
+// body.
 func Truncate() Reply { return Reply{name: "Truncate", fault: truncating, queue: true} }
 
-// AfterQueueing queues the notification first; the client never learns. It counts in
-// [Server.Queued] and under its key. A request that is refused gets the refusal.
+// AfterQueueing queues the notification first; the client never learns. [Server.Queued]
+// returns it, and its idempotency key is taken. An invalid request is refused as usual.
 func (r Reply) AfterQueueing() Reply {
 	r.name += " after queueing"
 	r.queue = true
 	return r
 }
 
-// Remembered keeps the answer under the request's idempotency key, to be replayed, as
-// Whop does with a 4xx. It changes nothing where there is no answer to keep, as with
-// [Reset], or where the key has one already.
+// Remembered stores the answer under the request's idempotency key, to be replayed, as Whop
+// does with a 4xx. It has no effect if there is no answer to store, as with [Reset], or if
+// the key already has one.
 func (r Reply) Remembered() Reply {
 	r.remember = true
 	return r
 }
 
-// WithHeader adds a header to an answer, such as X-Should-Retry. It changes nothing
-// where the reply has no answer of its own, as with [Serve] and [Reset].
+// WithHeader adds a header to the answer, such as X-Should-Retry. It has no effect if the
+// reply has no answer of its own, as with [Serve] and [Reset].
 func (r Reply) WithHeader(name, value string) Reply {
 	r.header = r.header.Clone()
 	if r.header == nil {
@@ -119,7 +119,7 @@ func (r Reply) WithHeader(name, value string) Reply {
 	return r
 }
 
-// response is the reply's own answer to a request of the contract.
+// response returns the reply's own answer to a request of the contract.
 func (r Reply) response(c *contract) response {
 	answer := r.answer(c)
 	maps.Copy(answer.header, r.header)

@@ -108,7 +108,7 @@ func TestLog(t *testing.T) {
 	assert.NotContains(t, log.String(), server.APIKey())
 }
 
-// New gives a handler for a server of one's own, as with TLS and HTTP/2.
+// New returns a handler for your own server, for example with TLS and HTTP/2.
 func TestMountedOverHTTP2(t *testing.T) {
 	server, err := whoptest.New()
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	apiKey  string
-	version string // of requests without a date
+	version string // for requests without a date
 	logger  *slog.Logger
 	now     func() time.Time
 	limit   rateLimit
@@ -39,8 +39,8 @@ type Server struct {
 	history history
 }
 
-// NewServer starts a server on a free port of the loopback interface. It is closed when
-// the test ends; scripted replies that were never used then fail the test.
+// NewServer starts a server on a free port of the loopback interface, and closes it when the
+// test ends. The test fails if scripted replies are left then.
 func NewServer(tb testing.TB) *Server {
 	tb.Helper()
 	s, err := Start("127.0.0.1:0")
@@ -56,8 +56,7 @@ func NewServer(tb testing.TB) *Server {
 	return s
 }
 
-// Start starts a server outside of tests. The port 0, as in "127.0.0.1:0", picks a
-// free one.
+// Start starts a server outside of tests. Port 0, as in "127.0.0.1:0", picks a free port.
 func Start(addr string) (*Server, error) {
 	s, err := New()
 	if err != nil {
@@ -81,8 +80,8 @@ func Start(addr string) (*Server, error) {
 	return s, nil
 }
 
-// New makes a server that listens nowhere, to be mounted as an [http.Handler] under
-// the path /api/v1. Its URL is "".
+// New returns a server that does not listen. Mount it as an [http.Handler] under the path
+// /api/v1. Its URL is "".
 func New() (*Server, error) {
 	contracts, err := loadContracts()
 	if err != nil {
@@ -99,8 +98,8 @@ func New() (*Server, error) {
 	return s, nil
 }
 
-// Close ends all connections, stalled ones too, and waits for the requests being
-// served. It may be called more than once.
+// Close closes all connections, stalled ones too, and waits for the requests in flight. It
+// may be called more than once.
 func (s *Server) Close() {
 	s.set(func() { s.closed = true })
 	s.stop()
@@ -110,12 +109,12 @@ func (s *Server) Close() {
 	s.running.Wait()
 }
 
-// URL is the base URL for [wrapper.WithBaseURL], as in "http://127.0.0.1:8080/api/v1".
+// URL returns the base URL for [wrapper.WithBaseURL], as in "http://127.0.0.1:8080/api/v1".
 //
 // [wrapper.WithBaseURL]: https://pkg.go.dev/github.com/whopnotify/whopnotify/wrapper#WithBaseURL
 func (s *Server) URL() string { return s.url }
 
-// APIKey is the key that the server accepts: a random one, or that of SetAPIKey.
+// APIKey returns the key that the server accepts: a random one, or the one of SetAPIKey.
 func (s *Server) APIKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,22 +124,22 @@ func (s *Server) APIKey() string {
 // SetAPIKey makes the server accept this key and no other.
 func (s *Server) SetAPIKey(key string) { s.set(func() { s.apiKey = key }) }
 
-// SetAPIVersion serves requests without the header Api-Version-Date as if they carried
-// this date, as Whop does by the version that an API key is pinned to. The default, and
-// "", is 2026-07-20, the last of the vendored contract. A date that is not among
-// [APIVersions] answers those requests with 400.
+// SetAPIVersion sets the version date for requests without the header Api-Version-Date, like
+// the version that Whop pins an API key to. The default, also for "", is 2026-07-20, the last
+// date of the vendored contract. If the date is not among [APIVersions], those requests are
+// answered with 400.
 func (s *Server) SetAPIVersion(date string) {
 	s.set(func() { s.version = cmp.Or(date, defaultVersion) })
 }
 
-// SetRateLimit limits each credential to perMinute requests in any 60 seconds, with 429
-// beyond. Whop's documented limit is 600; 0, the default, is none.
+// SetRateLimit limits each credential to perMinute requests in any 60 seconds, and answers
+// 429 beyond that. Whop's documented limit is 600. 0, the default, means no limit.
 func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute = perMinute }) }
 
-// SetHistoryLimit bounds the memory of a server that runs for long. [Server.Requests]
-// and [Server.Queued] each keep the last n, and of these no more than 64 MiB of bodies and
-// headers. Of a request without an accepted key only ID, times, status and reason are kept,
-// and the ID is not logged; of idempotency keys the last 100,000 are known. 0, the default,
+// SetHistoryLimit bounds the memory of a server that runs for long. [Server.Requests] and
+// [Server.Queued] each keep the last n requests, with at most 64 MiB of bodies and headers.
+// For a request without an accepted key, the server keeps only ID, times, status and reason,
+// and does not log the ID. It remembers the last 100,000 idempotency keys. 0, the default,
 // keeps everything.
 func (s *Server) SetHistoryLimit(n int) {
 	s.set(func() {
@@ -149,7 +148,7 @@ func (s *Server) SetHistoryLimit(n int) {
 	})
 }
 
-// SetClock replaces time.Now, for keys that expire and limits that recover.
+// SetClock replaces time.Now. Use it to let keys expire and limits recover.
 func (s *Server) SetClock(now func() time.Time) { s.set(func() { s.now = now }) }
 
 // SetLogger logs a line for each request: method, path, status, idempotency key, and the
@@ -168,29 +167,29 @@ func (s *Server) set(change func()) {
 	change()
 }
 
-// Script sets what the next requests get, in order of their arrival, after what is
-// scripted already; then normal service goes on.
+// Script sets the replies to the next requests, in order of arrival, after any that are
+// already scripted. Later requests are served as usual.
 func (s *Server) Script(replies ...Reply) {
 	s.set(func() { s.script = append(s.script, replies...) })
 }
 
-// ScriptFunc makes choose decide what every request gets that Script leaves open, as for
-// faults at random. It is called for one request at a time, in order of arrival, before
-// the body is read, and must not use the server. nil brings normal service back.
+// ScriptFunc lets choose decide the reply to every request that Script leaves open, for
+// example to inject random faults. The server calls it for one request at a time, in order of
+// arrival, before reading the body. It must not use the server. nil restores normal service.
 func (s *Server) ScriptFunc(choose func(Request) Reply) {
 	s.set(func() { s.choose = choose })
 }
 
-// Scripted returns the replies of Script that no request has had yet.
+// Scripted returns the replies of Script that no request has used yet.
 func (s *Server) Scripted() []Reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.script)
 }
 
-// Forget forgets all requests, idempotency keys and scripted replies, and what the rate
-// limit has counted, as between two tests. What is being served then goes on unrecorded.
-// IDs go on counting. The function of ScriptFunc stays.
+// Forget forgets all requests, idempotency keys, scripted replies and counts of the rate
+// limit. Use it between two tests. Requests in flight go on, but are not recorded. IDs keep
+// counting up, and the function of ScriptFunc stays.
 func (s *Server) Forget() {
 	s.set(func() {
 		s.history.forget()
@@ -198,16 +197,16 @@ func (s *Server) Forget() {
 	})
 }
 
-// Requests returns all requests, in order of arrival, as far as [Server.SetHistoryLimit]
-// keeps them.
+// Requests returns the requests in order of arrival: all of them, or those that
+// [Server.SetHistoryLimit] keeps.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return copies(s.history.requests)
 }
 
-// Queued returns the requests whose notifications Whop would have delivered, in order,
-// as far as [Server.SetHistoryLimit] keeps them. A replay is not among them: its
+// Queued returns the requests whose notifications Whop would have delivered, in order: all
+// of them, or those that [Server.SetHistoryLimit] keeps. It leaves out replays, whose
 // notification was queued before.
 func (s *Server) Queued() []Request {
 	s.mu.Lock()

@@ -8,8 +8,8 @@ import (
 // defaultVersion is the last one of the vendored contract.
 const defaultVersion = "2026-07-20"
 
-// The dated versions that Whop is known to have served, in their order. A suffix is
-// another version of the same day.
+// The dated versions that Whop is known to have served, in order. A suffix marks another
+// version of the same day.
 var (
 	vendoredVersions = []string{
 		"2025-01-01", "2026-06-08", "2026-06-09", "2026-06-20", "2026-07-01", "2026-07-08", "2026-07-08-1",
@@ -26,11 +26,11 @@ var (
 	}
 )
 
-// APIVersions returns the dates that a server knows, oldest first: up to 2026-07-20
-// those of the vendored contract, then those of the one that Whop serves today.
+// APIVersions returns the dates that a server knows, oldest first. Those up to 2026-07-20
+// belong to the vendored contract, the later ones to the contract that Whop serves today.
 func APIVersions() []string { return slices.Concat(vendoredVersions, currentVersions) }
 
-// contractOf returns the contract of a date, and nil if the date is none that Whop serves.
+// contractOf returns the contract of a date, or nil if Whop does not serve that date.
 func (c *contracts) contractOf(date string) *contract {
 	switch {
 	case slices.Contains(vendoredVersions, date):

@@ -50,7 +50,7 @@ func TestVersions(t *testing.T) {
 	assert.Len(t, server.Queued(), 2*len(dates))
 }
 
-// The dates that SDKs of Whop's send, and the newest.
+// The dates that Whop's SDKs send, and the newest.
 func TestVersionsOfSDKs(t *testing.T) {
 	for _, date := range []string{
 		"2026-07-20", "2026-08-25-2", "2026-09-02-1", "2026-09-09", "2026-09-13", "2026-09-22-3", "2026-09-25", "2026-10-08",
@@ -113,7 +113,7 @@ func TestPinnedVersion(t *testing.T) {
 	}
 }
 
-// Refusals that come before the version is looked at have the envelope of its contract too.
+// A refusal before the version check still has the envelope of the version's contract.
 func TestEnvelopeOfTheVersion(t *testing.T) {
 	server := whoptest.NewServer(t)
 	for _, date := range []string{"2026-07-20", "2026-09-25"} {
