@@ -45,12 +45,13 @@ everything when it ends.
 Up to the date 2026-07-20 the target is company_id and the answer 200; later versions have
 account_id and 202. A request without the header Api-Version-Date gets --api-version.
 
-What it got can be read, and what it answers be scripted, under /_/, as JSON: see
-http://127.0.0.1:8080/_/openapi.yml. On an address that other machines reach, that takes
+Its page, http://127.0.0.1:8080/, shows what would be notified, as it comes, and has buttons
+for what may go wrong. Programs read and script the same under /_/, as JSON: see
+http://127.0.0.1:8080/_/openapi.yml. On an address that other machines reach, both take
 the API key, as a bearer token or the password of basic authentication.
 
-The address is printed on standard output once it listens, a line for each request on
-standard error. SIGINT (Ctrl-C) and SIGTERM end it.
+The address is printed on standard output once it listens; that of the page, and a line for
+each request, on standard error. SIGINT (Ctrl-C) and SIGTERM end it.
 
 The key that it accepts is that of --api-key, --api-key-file or WHOP_API_KEY, else a
 random one that is printed on standard error.`,
@@ -119,18 +120,21 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	defer log.close()
 	server.SetLogger(requestLog(log, key))
 	server.Script(replies...)
-	front := &http.Server{
-		Handler:           inbox.New(f.inbox(server, listener.Addr(), key)),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          discardLog,
-	}
+	config := f.inbox(server, listener.Addr(), key)
+	front := newFront(config)
 	defer front.Close() // before server, which waits for what is being served
 	ended := make(chan error, 1)
 	go func() {
 		defer exitOnPanic(os.Stderr)
 		ended <- front.Serve(listener)
 	}()
-	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", reachable("http://"+listener.Addr().String()+"/api/v1"))
+	asked := ""
+	if config.Key != "" {
+		asked = ", with the API key as its password"
+	}
+	root := reachable("http://" + listener.Addr().String() + "/")
+	fmt.Fprintf(stderr, "page on %s%s\n", root, asked)
+	fmt.Fprintf(cmd.OutOrStdout(), "listening on %sapi/v1\n", root)
 
 	select {
 	case <-ctx.Done():
@@ -150,6 +154,11 @@ func (f *serveFlags) inbox(server *whoptest.Server, addr net.Addr, key string) i
 	}
 	config.Host, _, _ = net.SplitHostPort(f.addr)
 	return config
+}
+
+// newFront serves a stand-in and its inbox.
+func newFront(config inbox.Config) *http.Server {
+	return &http.Server{Handler: inbox.New(config), ReadHeaderTimeout: 10 * time.Second, ErrorLog: discardLog}
 }
 
 var discardLog = stdlog.New(io.Discard, "", 0)

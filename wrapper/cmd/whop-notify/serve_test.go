@@ -56,9 +56,10 @@ func TestServeIsAStandIn(t *testing.T) {
 			require.Zero(t, f.code)
 			require.Equal(t, "listening on "+base+"\n", f.stdout)
 			lines := strings.Split(strings.TrimSpace(f.stderr), "\n")
-			require.Len(t, lines, 2, f.stderr)
-			require.Regexp(t, `method=POST path=/api/v1/notifications status=200 idempotency_key=7-with-\*+$`, lines[0])
-			require.Regexp(t, `^time=\S+ msg=request status=401 reason="Invalid or missing API key"$`, lines[1])
+			require.Len(t, lines, 3, f.stderr)
+			require.Equal(t, "page on "+strings.TrimSuffix(base, "api/v1"), lines[0])
+			require.Regexp(t, `method=POST path=/api/v1/notifications status=200 idempotency_key=7-with-\*+$`, lines[1])
+			require.Regexp(t, `^time=\S+ msg=request status=401 reason="Invalid or missing API key"$`, lines[2])
 			require.NotContains(t, f.stderr, "another-key")
 		})
 	}
