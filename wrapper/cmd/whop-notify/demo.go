@@ -4,41 +4,68 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
+	"github.com/whopnotify/whopnotify/wrapper/cmd/whop-notify/internal/inbox"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
 func newDemo() *cobra.Command {
-	return &cobra.Command{
+	page := false
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch two notifications being sent, without a key and without network",
 		Long: `Send two notifications to a stand-in of Whop's API inside this process, one of them
 through two refusals, and show every attempt. It takes no key, uses no network, and
-lasts about two seconds.`,
-		Example: `  whop-notify demo`,
-		Args:    noArguments,
+lasts about two seconds.
+
+With --page it stays until Ctrl-C or SIGTERM, for you to look at the page of the stand-in and
+to send to it.`,
+		Example: `  whop-notify demo
+
+  # And look at what would be notified, in a browser
+  whop-notify demo --page`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signalContext(cmd)
 			defer stop()
-			return demo(ctx, cmd.OutOrStdout())
+			return demo(ctx, cmd.OutOrStdout(), page)
 		},
 	}
+	cmd.Flags().BoolVar(&page, "page", false, "serve a page of what was sent, until Ctrl-C")
+	return cmd
 }
 
 // demo tells its story on w.
-func demo(ctx context.Context, w io.Writer) error {
-	server, err := whoptest.Start("127.0.0.1:0")
+func demo(ctx context.Context, w io.Writer, page bool) error {
+	server, err := whoptest.New()
 	if err != nil {
 		return &exitError{code: exitNot, err: err}
 	}
 	defer server.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return &exitError{code: exitNot, err: err}
+	}
+	const keep = 1000
+	server.SetHistoryLimit(keep)
+	front := newFront(inbox.Config{Source: server, Controls: server, Else: server, Keep: keep, Secret: server.APIKey()})
+	defer front.Close()
+	ended := make(chan error, 1)
+	go func() {
+		defer exitOnPanic(os.Stderr)
+		ended <- front.Serve(listener)
+	}()
+	root := "http://" + listener.Addr().String() + "/"
+	base := root + "api/v1"
 	paint := styleOf(w)
 	client, err := whop.NewClient(
-		whop.WithBaseURL(server.URL()),
+		whop.WithBaseURL(base),
 		whop.WithAPIKey(server.APIKey()),
 		whop.WithAPIVersion(whop.DefaultAPIVersion),
 		whop.WithObserver(func(_ context.Context, a whop.Attempt) { tell(w, paint, a) }),
@@ -49,7 +76,7 @@ func demo(ctx context.Context, w io.Writer) error {
 
 	fmt.Fprintf(w, `This sends two notifications to a stand-in of Whop's API that runs inside this
 process, at %s. Nothing leaves this machine.
-`, server.URL())
+`, base)
 
 	fmt.Fprint(w, `
 1. To the team of the company biz_demo: "Paid", "Invoice 7 is paid"
@@ -77,10 +104,23 @@ process, at %s. Nothing leaves this machine.
 	fmt.Fprintf(w, `
 The stand-in got %d requests and queued %d notifications. The attempts of a send carry
 one idempotency key, by which Whop knows a retry: nobody is notified twice.
-
-Next: whop-notify send --help
 `, len(server.Requests()), len(server.Queued()))
-	return nil
+	if !page {
+		fmt.Fprint(w, "\nNext: whop-notify send --help\n")
+		return nil
+	}
+	fmt.Fprintf(w, `
+See them on %s, until Ctrl-C ends this. To send there, in another terminal:
+
+  export WHOP_API_KEY=%s WHOP_BASE_URL=%s
+  whop-notify send --company biz_demo --everybody --title Paid --content "Invoice 8 is paid"
+`, root, server.APIKey(), base)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return &exitError{code: exitNot, err: fmt.Errorf("stopped serving: %w", err)}
+	}
 }
 
 // tellSend sends and tells the outcome.

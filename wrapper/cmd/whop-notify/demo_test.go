@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"regexp"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,4 +40,41 @@ func TestDemo(t *testing.T) {
 	require.Contains(t, f.stdout, "exp_demo")
 	require.Contains(t, f.stdout, "queued after 3 attempts")
 	require.Contains(t, f.stdout, "got 4 requests and queued 2 notifications")
+}
+
+func TestDemoStaysForItsPage(t *testing.T) {
+	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			p := start(t, nil, "demo", "--page")
+			root := regexp.MustCompile(`http://127\.0\.0\.1:\d+/`).FindString(p.await("See them on "))
+			exports := regexp.MustCompile(`WHOP_API_KEY=\S+|WHOP_BASE_URL=\S+`).FindAllString(p.await("export "), -1)
+			require.Len(t, exports, 2)
+
+			require.Contains(t, ask(t, root, request{method: http.MethodGet, path: "?"}).body, "<!doctype html>")
+			require.Len(t, requestsOf(t, root), 4)
+			f := execute(t, exports, sendArgs()...)
+			require.Zero(t, f.code, f.stderr)
+			require.Len(t, requestsOf(t, root), 5)
+
+			// Somebody has the page open, which waits for what comes.
+			events, err := http.Get(root + "_/events")
+			require.NoError(t, err)
+			defer events.Body.Close()
+			p.signal(s)
+			ended := p.finish()
+			require.Zero(t, ended.code)
+			require.Empty(t, ended.stderr)
+		})
+	}
+}
+
+// requestsOf is what an inbox has.
+func requestsOf(t *testing.T, root string) (list []map[string]any) {
+	t.Helper()
+	a := ask(t, root, request{method: http.MethodGet, path: "_/requests"})
+	require.Equal(t, 200, a.status, a.body)
+	require.NoError(t, json.Unmarshal([]byte(a.body), &list))
+	return list
 }
