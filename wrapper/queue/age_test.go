@@ -13,14 +13,14 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// clock is one for the queue and for Whop, which can be put on.
+// clock is a clock for the queue and for Whop that can be moved.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time        { return time.Now().Add(time.Duration(c.ahead.Load())) }
 func (c *clock) putOn(d time.Duration) { c.ahead.Add(int64(d)) }
 
-// attemptedOnce leaves a notification in the queue that Whop has queued, and nobody knows:
-// the worker is gone.
+// attemptedOnce leaves a notification in the queue that Whop has queued, but the worker died
+// before it learned that.
 func attemptedOnce(t *testing.T, server *whoptest.Server, q *queue.Queue, n whop.Notification) {
 	t.Helper()
 	before := len(server.Requests())
@@ -31,7 +31,7 @@ func attemptedOnce(t *testing.T, server *whoptest.Server, q *queue.Queue, n whop
 	require.NoError(t, stop())
 }
 
-// agedQueue is a queue and a Whop on one clock.
+// agedQueue returns a queue and a Whop on one clock.
 func agedQueue(t *testing.T, dir string) (*whoptest.Server, *clock, *queue.Queue) {
 	t.Helper()
 	var c clock
@@ -66,8 +66,8 @@ func TestARedeliveryAfter23HoursIsADeadLetter(t *testing.T) {
 	require.WithinDuration(t, attempted, letter.FirstAttempt, time.Minute)
 }
 
-// Only attempts count, and of those only what may have reached Whop: what has waited for
-// days, as a large batch does, or met nothing but 429s, is sent.
+// Only attempts that may have reached Whop count. A notification that waited for days, like
+// one of a large batch, or that met only 429s, is sent.
 func TestWhatWaitedLongAndIsNotInDoubtIsSent(t *testing.T) {
 	t.Parallel()
 	server, c, q := agedQueue(t, t.TempDir())
@@ -86,7 +86,7 @@ func TestWhatWaitedLongAndIsNotInDoubtIsSent(t *testing.T) {
 	require.Len(t, server.Queued(), n+1)
 }
 
-// When the server is killed it may forget whom it gave what. What was written down before does not.
+// A killed server may forget its deliveries. The records of the attempts survive.
 func TestTheAgeOfAKeyOutlivesTheServersMemoryOfDeliveries(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,7 +104,7 @@ func TestTheAgeOfAKeyOutlivesTheServersMemoryOfDeliveries(t *testing.T) {
 	require.Len(t, server.Requests(), 1)
 }
 
-// A worker elsewhere wrote down that it began.
+// Another worker recorded that it began.
 func TestTheAgeOfAKeyIsKnownToOtherWorkers(t *testing.T) {
 	t.Parallel()
 	server, c, q := agedQueue(t, t.TempDir())

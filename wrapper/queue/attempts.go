@@ -11,12 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// begun is what is written down before something that a crash could leave half done: an
-// attempt, a cancellation, a retry of a dead letter. It is stored under what is begun, of
-// which there is one: who finds it there already knows that another one began, and when.
-// What ends in order removes it.
+// begun is the record stored before an operation that a crash could leave half done: an
+// attempt, a cancellation, a retry of a dead letter. Each operation has one subject, which
+// holds one record. Whoever finds a record there knows that somebody else began, and when. An
+// operation that ends in order removes its record.
 type begun struct {
-	By  string    `json:"by"` // a name of its own for each beginning
+	By  string    `json:"by"` // unique to each beginning
 	At  time.Time `json:"at"`
 	Key string    `json:"key,omitempty"` // of a retry
 
@@ -24,10 +24,10 @@ type begun struct {
 	earlier bool   // somebody else began
 }
 
-// canceled is who begins a delivery to keep it from being made.
+// canceled is the By of a cancellation, which begins a delivery to keep it from being made.
 const canceled = "canceled"
 
-// begin writes down that b begins what, or returns what was written down before.
+// begin stores a record that b begins what, or returns the record stored before.
 func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) {
 	b.At = q.now()
 	value, err := json.Marshal(b)
@@ -64,5 +64,5 @@ func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) 
 	}
 }
 
-// ended removes what was written down.
+// ended removes a record.
 func (q *Queue) ended(ctx context.Context, b begun) error { return q.remove(ctx, q.attempts, b.seq) }

@@ -17,10 +17,10 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// BenchmarkInAndOut gives how many notifications a second an embedded queue takes in, by
+// BenchmarkInAndOut measures how many notifications a second an embedded queue accepts, by
 // Enqueue in 64 goroutines and by EnqueueAll, and how many 16 senders take out of it, to a
-// server that does next to nothing. Each is on the disk before it is confirmed, so that it
-// goes by what the disk needs for a sync.
+// server that does next to nothing. Each is on the disk before it is confirmed, so the disk's
+// sync decides.
 func BenchmarkInAndOut(b *testing.B) {
 	const n = 5000
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,9 +75,9 @@ func BenchmarkInAndOut(b *testing.B) {
 	b.ReportMetric(float64((n+n/64*64)*b.N)/out.Seconds(), "out/s")
 }
 
-// BenchmarkWaiting gives what a notification that waits takes of the heap, server included.
-// With keys of their own it is the server's index of message ids, for a day; with positions
-// there is none.
+// BenchmarkWaiting measures the heap that a waiting notification takes, server included. With
+// keys that is the server's index of message ids, kept for a day. With positions there is no
+// index.
 func BenchmarkWaiting(b *testing.B) {
 	heap := func() float64 {
 		for range 3 { // for what pools keep as well
@@ -112,7 +112,7 @@ func BenchmarkWaiting(b *testing.B) {
 					before := heap()
 					q := newQueue(b)
 					enqueue(q, n)
-					time.Sleep(30 * time.Second) // until the server gives its caches back
+					time.Sleep(30 * time.Second) // until the server frees its caches
 					after := heap()
 					b.ReportMetric((after-before)/(1<<20), "MiB-heap")
 					b.ReportMetric((after-before)/float64(n), "B-each")

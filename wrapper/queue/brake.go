@@ -7,15 +7,15 @@ import (
 
 const (
 	minBrake, maxBrake = 500 * time.Millisecond, 5 * time.Second
-	// maxAsked bounds a wait that the server asks for: then it is asked again.
+	// maxAsked bounds a wait that the server asks for. After it the server is asked again.
 	maxAsked = 5 * time.Minute
 )
 
-// brake slows a worker down where Whop fails, so that an outage does not go through the
-// whole queue, and where Whop asks for it. It goes by first attempts alone: what fails again
-// and again says nothing about Whop.
+// brake slows a worker down while Whop fails, so that an outage does not fail the whole queue,
+// and when Whop asks for it. It counts only first attempts: a notification that fails
+// repeatedly says nothing about Whop.
 type brake struct {
-	threshold int // failures in a row from which on it brakes
+	threshold int // it brakes after this many failures in a row
 
 	mu       sync.Mutex
 	failures int
@@ -31,8 +31,8 @@ func (b *brake) worked() {
 	b.failures, b.step, b.until = 0, 0, time.Time{}
 }
 
-// failed is called when a first attempt failed: from some in a row on, each lets the worker
-// wait, twice as long each time, then try as many again.
+// failed is called when a first attempt failed. At threshold failures in a row the worker
+// waits, twice as long each time, then tries as many again.
 func (b *brake) failed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,7 +52,7 @@ func (b *brake) asked(wait time.Duration) {
 	}
 }
 
-// left is how long an attempt still has to wait.
+// left returns how long an attempt still has to wait.
 func (b *brake) left(retry bool) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,11 +63,11 @@ func (b *brake) left(retry bool) time.Duration {
 	return left
 }
 
-// share bounds how much of a worker's attempts goes to what fails again and again: in every
-// minute a quarter of them, or of what Whop allows if that is more.
+// share bounds a worker's retries: in every minute a quarter of its attempts, or of Whop's
+// limit if that is more.
 type share struct {
 	mu     sync.Mutex
-	second int64 // up to which the counts are cleared, modulo 60
+	second int64 // counts are cleared up to this second
 	all    [60]int
 	failed [60]int
 }
@@ -93,7 +93,7 @@ func (s *share) spent() bool {
 	return failed >= max(whopPerMinute, all)/retryShare
 }
 
-// roll clears the seconds that are a minute old, and returns the index of this one.
+// roll clears the counts that are a minute old, and returns the index of this second.
 func (s *share) roll() int {
 	now := time.Now().Unix()
 	for s.second = max(s.second, now-60); s.second < now; {

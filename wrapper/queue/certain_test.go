@@ -14,7 +14,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// A worker that ended in order leaves no doubt: what is refused after it is certainly so.
+// A worker that ended in order leaves no doubt: a later refusal is certain.
 func TestACleanEndLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -24,7 +24,7 @@ func TestACleanEndLeavesNoDoubt(t *testing.T) {
 		enqueue(t, q, numbered(i))
 	}
 	sent := 0
-	for sent < n/3 { // ends several, with others at their heels
+	for sent < n/3 { // ends several workers, each with others waiting
 		stop := work(t, q, newClient(t, server, whop.WithLimiter(q.Limiter(0))), 8)
 		require.True(t, waitFor(func() bool { return len(server.Queued()) > sent }))
 		require.NoError(t, stop())
@@ -39,7 +39,7 @@ func TestACleanEndLeavesNoDoubt(t *testing.T) {
 	require.Len(t, server.Requests(), n)
 }
 
-// What waited for its turn when a worker ended was not attempted.
+// A notification that waited for its turn when a worker ended was not attempted.
 func TestWaitingForATurnIsNoAttempt(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -59,7 +59,7 @@ func TestWaitingForATurnIsNoAttempt(t *testing.T) {
 	}
 }
 
-// A key that Whop has with another request says nothing of that one.
+// If Whop has the key with another request, that says nothing about this one.
 func TestAMismatchAfterDoubtIsUnknown(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -76,8 +76,8 @@ func TestAMismatchAfterDoubtIsUnknown(t *testing.T) {
 	require.Contains(t, letter.Reason, "change of the API version")
 }
 
-// A caller's key is never replaced while an attempt under it is in doubt, nor is one that
-// the queue made up.
+// While an attempt is in doubt, its key is never replaced, whether the caller or the queue chose
+// it.
 func TestNoNewKeyWhileInDoubt(t *testing.T) {
 	for name, n := range map[string]whop.Notification{"the caller's": numbered(1), "the queue's": paid} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestNoNewKeyWhileInDoubt(t *testing.T) {
 	}
 }
 
-// Thousands that enqueue at the same time all get their ticket.
+// Thousands of concurrent calls of Enqueue all get their ticket.
 func TestManyEnqueueAtOnce(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// A check leaves one entry, however often it is made, which nobody takes for a notification.
+// Repeated checks leave one entry, which is not mistaken for a notification.
 func TestCheck(t *testing.T) {
 	q := newQueue(t)
 	bucket, err := streams(t, q).Stream(t.Context(), "KV_whop-notify-limits")

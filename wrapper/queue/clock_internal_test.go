@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Limiters whose processes have clocks that differ go by the server's: in any minute no more
-// are let through than perMinute, whatever the local clocks say.
+// Limiters in processes with different clocks follow the server's clock: in any minute they let
+// through at most perMinute attempts.
 func TestClocksThatDifferKeepOnePace(t *testing.T) {
 	const perMinute = 60
 	for _, test := range []struct {
 		name string
-		skew time.Duration // of the server's clock from that of this process
+		skew time.Duration // of the server's clock relative to this process
 	}{
 		{name: "same"},
 		{name: "server_ahead", skew: 5 * time.Second},
@@ -25,7 +25,7 @@ func TestClocksThatDifferKeepOnePace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				skewed := func(context.Context) (time.Time, error) {
-					time.Sleep(20 * time.Millisecond) // the way there and back
+					time.Sleep(20 * time.Millisecond) // the round trip
 					return time.Now().Add(test.skew), nil
 				}
 				plain := func(context.Context) (time.Time, error) { return time.Now().Add(test.skew), nil }

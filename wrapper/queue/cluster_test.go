@@ -15,7 +15,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// clusterOptions are those of server i of three, which are on the ports.
+// clusterOptions returns the options of server i of three, which listen on the ports.
 func clusterOptions(i int, dir string, client, route []int) *server.Options {
 	routes := make([]*url.URL, len(route))
 	for j, port := range route {
@@ -29,7 +29,7 @@ func clusterOptions(i int, dir string, client, route []int) *server.Options {
 	}
 }
 
-// freePorts gives ports that were free a moment ago.
+// freePorts returns ports that were free a moment ago.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for range n {
@@ -67,8 +67,8 @@ func connect(t testing.TB, urls string) *nats.Conn {
 	return nc
 }
 
-// What was in the queue before the workers came was given out to the last, and so is what
-// comes after.
+// The workers get every notification: those in the queue before they came, and those that come
+// after.
 func TestAReplicatedQueueSendsItsBacklog(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -84,7 +84,7 @@ func TestAReplicatedQueueSendsItsBacklog(t *testing.T) {
 	require.Len(t, server.Requests(), n)
 }
 
-// To look for a key that is not there must not make the cluster remember it.
+// Looking for an unknown key must not make the cluster remember it.
 func TestKeysAreFoundInACluster(t *testing.T) {
 	t.Parallel()
 	_, urls := startCluster(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// forgetful opens a queue anew whose server has forgotten what it gave out, as one does that
-// was killed, for the last moments.
+// forgetful reopens a queue whose server has forgotten its last deliveries, like a server that
+// was killed.
 func forgetful(t *testing.T, q *queue.Queue, opts ...queue.Option) *queue.Queue {
 	t.Helper()
 	nc := embeddedConn(t, q)
@@ -41,7 +41,7 @@ func TestARefusalIsNoProofWhereTheServerForgotADelivery(t *testing.T) {
 	require.Equal(t, whop.Unknown, graveyard(t, q)[0].Outcome, "Whop has it queued")
 }
 
-// A rate limit that Whop remembers, in a delivery of its own.
+// Whop remembers a 429 under the key; the worker meets the replay in a later delivery.
 func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -54,8 +54,8 @@ func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
 	require.Equal(t, ticket.IdempotencyKey, server.Requests()[1].IdempotencyKey)
 	require.Len(t, server.Queued(), 1)
 
-	// All of it again, since the server forgot that it was done; and nobody knows any more
-	// that attempts had begun.
+	// Once more, since the server forgot that it was done, and the records of the attempts are
+	// gone too.
 	time.Sleep(3 * time.Second)
 	q = forgetful(t, q)
 	work(t, q, newClient(t, server, once), 1)
@@ -63,7 +63,7 @@ func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
 	require.Len(t, server.Queued(), 1)
 }
 
-// A retry that broke off goes on under the key it began with.
+// An interrupted retry continues under the key that it began with.
 func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
 	t.Parallel()
 	server, _, q, letter := buried(t, paid, whoptest.Error(422, "", "No."))
@@ -92,7 +92,7 @@ func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
 	require.Equal(t, "invoice-2", server.Queued()[1].IdempotencyKey)
 }
 
-// What a retry began with may have been sent since then, also a day later.
+// A retry's new key may have been used since, even a day later.
 func TestARetryThatBrokeOffLongAgoNeedsConsent(t *testing.T) {
 	t.Parallel()
 	server, c, q, letter := buried(t, paid, whoptest.Error(422, "", "No."))
@@ -145,7 +145,7 @@ func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 	require.Zero(t, embeddedConn(t, q).Stats().Reconnects)
 }
 
-// A wait beyond all measure is a long one, not none, and holds up nobody else for good.
+// An absurdly long Retry-After is a long wait, not none, and does not hold up others forever.
 func TestAWaitBeyondMeasure(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// listening starts a server of its own on a port, with JetStream unless change says otherwise.
+// listening starts a separate server on a port, with JetStream unless change turns it off.
 func listening(t testing.TB, change func(*server.Options)) *server.Server {
 	t.Helper()
 	opts := &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
@@ -30,7 +30,7 @@ func listening(t testing.TB, change func(*server.Options)) *server.Server {
 	return s
 }
 
-// wire is a proxy that can hold back everything, as a network does that drops packets.
+// wire is a proxy that can hold back everything, like a network that drops packets.
 type wire struct {
 	url string
 
@@ -109,8 +109,8 @@ func (w *wire) mend() {
 	}
 }
 
-// A network that drops everything for a while costs a worker that while, and nothing is
-// sent twice for it.
+// If the network drops everything for a while, a worker continues after it, and sends nothing
+// twice.
 func TestAWorkerThatIsCutOffGoesOn(t *testing.T) {
 	t.Parallel()
 	stub := whoptest.NewServer(t)
@@ -141,8 +141,8 @@ func TestAWorkerThatIsCutOffGoesOn(t *testing.T) {
 	require.Len(t, stub.Queued(), n)
 }
 
-// While NATS does not answer, an attempt ends all the same, an enqueuer is told, and Work
-// returns within the time to drain.
+// While NATS does not answer, an attempt still ends, Enqueue returns an error, and Work returns
+// within the drain timeout.
 func TestNothingWaitsForNATSWithoutEnd(t *testing.T) {
 	t.Parallel()
 	stub := whoptest.NewServer(t)
@@ -171,8 +171,8 @@ func TestNothingWaitsForNATSWithoutEnd(t *testing.T) {
 	require.Less(t, time.Since(start), drain+2*time.Second)
 }
 
-// While NATS is away, an enqueuer tries until its deadline, all of a window together, and
-// what went through the moment before is known by its key.
+// While NATS is away, an enqueuer tries until its deadline, which covers a whole window. Its key
+// identifies a notification that was stored just before.
 func TestEnqueueingWhileNATSIsAway(t *testing.T) {
 	t.Parallel()
 	nats := listening(t, nil)
@@ -204,7 +204,7 @@ func TestEnqueueingWhileNATSIsAway(t *testing.T) {
 	eventually(t, near, queue.Stats{Waiting: 200})
 }
 
-// What the server refuses is certainly not in the queue.
+// A notification that the server refuses is certainly not in the queue.
 func TestARefusalOfTheServerIsCertain(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t)

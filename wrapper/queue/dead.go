@@ -14,22 +14,22 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// DeadLetter is a notification that the queue has given up. It stays until somebody
-// retries or drops it.
+// DeadLetter is a notification that the queue has given up. The queue keeps it until you retry
+// or drop it.
 type DeadLetter struct {
-	ID             uint64            // by which Retry and Drop know it
+	ID             uint64            // identifies it to Retry and Drop
 	Notification   whop.Notification // with its key; the zero value if Body is no notification
-	Body           []byte            // as it was in the queue
+	Body           []byte            // as stored in the queue
 	IdempotencyKey string
-	KeySpent       bool         // Whop repeats its refusal to the key: only another one leads further
+	KeySpent       bool         // Whop replays its refusal to this key: only a new key can succeed
 	Position       uint64       // of EnqueueAt; 0: none
 	Outcome        whop.Outcome // over all deliveries: NotSent and Rejected are certain
 	Reason         string       // the error of the last delivery, one line without control characters
-	Deliveries     int          // how often a worker had it
+	Deliveries     int          // how often a worker took it
 	EnqueuedAt     time.Time
 	DiedAt         time.Time
-	// FirstAttempt is when it may have been attempted for the first time; zero if there
-	// is no doubt about the outcome.
+	// FirstAttempt is the time of the first attempt that may have queued it; zero if the
+	// outcome is certain.
 	FirstAttempt time.Time
 }
 
@@ -60,7 +60,7 @@ func (q *Queue) Dead(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// DeadLetter returns one of them, or [ErrNoDeadLetter].
+// DeadLetter returns the dead letter with this ID, or [ErrNoDeadLetter].
 func (q *Queue) DeadLetter(ctx context.Context, id uint64) (DeadLetter, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
@@ -113,21 +113,22 @@ func outcomeOf(header nats.Header) whop.Outcome {
 	return whop.Unknown
 }
 
-// retryPrefix is before the ID of a dead letter of which a retry begins.
+// retryPrefix precedes the ID of a dead letter in the record of its retry.
 const retryPrefix = "retry."
 
 // Retry puts a dead letter back into the queue.
 //
-// If its outcome is unknown it keeps its key, by which Whop knows it; once that key may be 23
-// hours old it may notify a second time, and the error is [ErrMayRepeat], unless acceptRepeat
-// is true: then it gets a new key, as it does where the old one is spent. If it is certain that Whop did not queue it, it gets a new
-// key where Whop repeats its refusal to the old one (DeadLetter.KeySpent), or where the queue
-// made up the old one; a key of the caller's own is kept otherwise, since an earlier send under
-// it may be in doubt.
+// If its outcome is unknown, it keeps its key, so that Whop recognizes it. Once the key may be
+// 23 hours old, a retry could notify a second time: Retry returns [ErrMayRepeat], unless
+// acceptRepeat is true. Then the dead letter gets a new key, as it does if the old one is spent.
 //
-// If it is no valid notification, Retry returns a [*whop.ValidationError]. After an error it may
-// still be a dead letter. It is safe to retry it once more: an interrupted retry continues under
-// the key that it began with.
+// If Whop certainly did not queue it, it gets a new key if Whop replays its refusal to the old
+// one (DeadLetter.KeySpent), or if the queue generated the old one. Otherwise it keeps your
+// key, because an earlier send under that key may be in doubt.
+//
+// If it is not a valid notification, Retry returns a [*whop.ValidationError]. After an error it
+// may still be a dead letter. It is safe to retry it once more: an interrupted retry continues
+// under the key that it began with.
 func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket, error) {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
@@ -181,7 +182,7 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	if err := q.remove(ctx, q.dead, id); err != nil {
 		return fail("it is in the queue again, but could not be removed here", err)
 	}
-	_ = q.ended(ctx, b) // else it goes with prune
+	_ = q.ended(ctx, b) // if this fails, prune removes it
 	return Ticket{IdempotencyKey: it.key}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// buried gives a queue with a dead letter, of what the replies make of a notification.
+// buried returns a queue with the dead letter that the replies lead to.
 func buried(t *testing.T, n whop.Notification, replies ...whoptest.Reply) (*whoptest.Server, *clock, *queue.Queue, queue.DeadLetter) {
 	t.Helper()
 	server, c, q := agedQueue(t, t.TempDir())
@@ -56,7 +56,8 @@ func TestDeadLettersAreListedInOrder(t *testing.T) {
 	eventually(t, q, queue.Stats{Dead: 4})
 }
 
-// Whop repeats a refusal to a key. A key of the caller's own is given up once that is seen.
+// Whop replays a refusal to a key. Once the queue has seen that, it gives up even the caller's
+// key.
 func TestTheKeyOfARetryAfterARefusal(t *testing.T) {
 	refusal := whoptest.Error(422, "", "Verify first.")
 	for name, c := range map[string]struct {
@@ -120,7 +121,7 @@ func TestARetryInDoubtAfter23HoursNeedsConsent(t *testing.T) {
 	ticket, err := q.Retry(t.Context(), letter.ID, true)
 	require.NoError(t, err)
 	require.NotEqual(t, "invoice-1", ticket.IdempotencyKey)
-	c.putOn(-24 * time.Hour) // the server, which notes when it was enqueued, has another clock
+	c.putOn(-24 * time.Hour) // the server, whose clock dates the enqueuing, has another clock
 	work(t, q, newClient(t, server), 1)
 	eventually(t, q, queue.Stats{Sent: 1})
 	require.Len(t, server.Queued(), 2, "as was accepted")

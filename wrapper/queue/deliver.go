@@ -12,26 +12,26 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// Event is what became of a notification that a worker took from the queue.
+// Event is the result of one delivery: a worker took a notification from the queue and tried it.
 type Event struct {
 	Notification whop.Notification // with its idempotency key; the zero value if it could not be read
 	Position     uint64            // of EnqueueAt; 0: none
-	Delivery     int               // how often a worker has had it, from 1
-	Receipt      *whop.Receipt     // nil if Err is not
+	Delivery     int               // how often a worker has taken it, from 1
+	Receipt      *whop.Receipt     // nil if Err is set
 	Err          error             // why it is not queued at Whop, most often a *whop.SendError
 	Dead         bool              // it is a dead letter now
-	Outcome      whop.Outcome      // of a dead letter, over all deliveries; else it says nothing
-	RetryIn      time.Duration     // when it will be given to a worker again; 0: it will not
+	Outcome      whop.Outcome      // of a dead letter, over all deliveries; meaningless if Dead is false
+	RetryIn      time.Duration     // when a worker takes it again; 0: never
 }
 
 // handling is one notification in the hands of a worker.
 type handling struct {
 	worker *worker
 	msg    jetstream.Msg
-	retry  bool // it has waited for its next try, or for its time
+	retry  bool // it waited for its next try, or for its NotBefore
 	item   item
 	begun  begun
-	// doubt is since when an attempt may have queued the notification; zero: none can have.
+	// doubt is when an attempt may first have queued the notification; zero if none can have.
 	doubt time.Time
 }
 
@@ -62,7 +62,7 @@ func (h *handling) deliver(ctx, settling context.Context) {
 		return
 	}
 	if h.begun.earlier {
-		// If it has moved on after that, and only the acknowledgement was lost, it is there.
+		// If it moved on after that, and only the acknowledgement was lost, find it there.
 		f, err := q.become(settling, h.item.id)
 		if err != nil {
 			h.leave(settling, err)
@@ -96,10 +96,11 @@ func (h *handling) deliver(ctx, settling context.Context) {
 	h.observe(ctx, Event{Receipt: receipt})
 }
 
-// errForeign is a message that is none of the queue's: it has no number.
+// errForeign marks a message that the queue did not store: it has no number.
 var errForeign = errors.New("it has no number of the queue's")
 
-// read decodes the message. An error but errForeign says why the notification must not be sent.
+// read decodes the message. Any error except errForeign says why the notification must not be
+// sent.
 func (h *handling) read() (err error) {
 	meta, err := h.msg.Metadata()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// What Whop says decides what becomes of a notification.
+// Whop's answer decides what happens to a notification.
 func TestFates(t *testing.T) {
 	replayed := func(r whoptest.Reply) whoptest.Reply { return r.WithHeader("Idempotent-Replayed", "true") }
 	const sent, dead = "sent", "dead"
@@ -105,7 +105,7 @@ func TestFates(t *testing.T) {
 	}
 }
 
-// Whop repeats a refusal to a key. One that the queue made up it can replace.
+// Whop replays a refusal to a key. The queue replaces a key that it generated.
 func TestARememberedRateLimitTakesANewKeyIfTheQueueMadeUpTheOldOne(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -171,7 +171,7 @@ func TestAPoisonedNotificationBlocksNobody(t *testing.T) {
 		enqueue(t, q, numbered(i))
 	}
 	m := nats.NewMsg("whop-notify.send.plain")
-	m.Data = []byte(`{"company_id":"biz_1","experience_id":"exp_1"}`) // from elsewhere
+	m.Data = []byte(`{"company_id":"biz_1","experience_id":"exp_1"}`) // from another publisher
 	m.Header.Set(jetstream.MsgIDHeader, "from elsewhere")
 	require.NoError(t, nc.PublishMsg(m))
 	stop := work(t, q, newClient(t, server, once), 1)
@@ -232,7 +232,7 @@ func TestWorkDrainsWhatIsInFlight(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.Len(t, server.Queued(), 2)
 
-	// What was fetched and not begun is free at once.
+	// A notification fetched but not begun is free at once.
 	start := time.Now()
 	work(t, q, newClient(t, server), 2)
 	eventually(t, q, queue.Stats{Sent: 20})
@@ -257,7 +257,7 @@ func TestADrainHasAnEnd(t *testing.T) {
 	require.Len(t, server.Queued(), 1)
 }
 
-// A worker that is busy for longer than the server waits for a sign of life keeps what it has.
+// A worker that is busy for longer than ackWait keeps its notification.
 func TestASlowAttemptIsNotGivenToAnotherWorker(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -276,7 +276,7 @@ func TestASlowAttemptIsNotGivenToAnotherWorker(t *testing.T) {
 	require.Contains(t, server.Requests()[0].Header.Get("User-Agent"), "slow")
 }
 
-// Several workers share what there is, each notification going to one.
+// Several workers share the notifications; each goes to one worker.
 func TestWorkersShareTheLoad(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

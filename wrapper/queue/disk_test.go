@@ -20,8 +20,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// smallDisk is a directory on a disk of a few MiB. Where none can be mounted, a limit on the
-// size of files does for a full one: see fillDisk.
+// smallDisk returns a directory on a disk of a few MiB. If none can be mounted, a limit on the
+// size of files stands in for a full disk: see fillDisk.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fillDisk takes all the room, until the function that it returns is called.
+// fillDisk fills the disk, until the function that it returns is called.
 func fillDisk(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	var disk, parent syscall.Stat_t
@@ -57,7 +57,7 @@ func fillDisk(t *testing.T, dir string) (free func()) {
 	return func() { require.NoError(t, os.Remove(name)) }
 }
 
-// A full disk stops an embedded queue, which goes on by itself once there is room.
+// A full disk stops an embedded queue. It continues by itself once there is room.
 func TestAFullDiskStopsNothingForGood(t *testing.T) {
 	server := whoptest.NewServer(t)
 	dir := smallDisk(t)

@@ -14,25 +14,25 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ErrInUse says that another process has opened the directory by [Embedded].
+// ErrInUse says that another process has opened the directory with [Embedded].
 var ErrInUse = errors.New("queue: the directory is in use by another process")
 
 // maxPayload is the largest message of an embedded server, in bytes.
 const maxPayload = 8 << 20
 
-// MaxEmbeddedBody is the largest body of a notification, in bytes, that can be enqueued on
-// an embedded server: one to some 300,000 users. Other servers have their own limit
-// (max_payload, by default 1 MiB), of which the queue leaves 16 KiB for headers.
+// MaxEmbeddedBody is the largest body of a notification, in bytes, that an embedded server
+// accepts: enough for about 300,000 users. Other servers have their own limit (max_payload, by
+// default 1 MiB), of which the queue reserves 16 KiB for headers.
 const MaxEmbeddedBody = maxPayload - headroom
 
-// Embedded starts a JetStream server inside this process, which listens on no port and
-// keeps its store in dir, and connects to it. It syncs to the disk before it confirms
-// anything. dir is created if it is not there, and is for one process at a time: an
-// error that is [ErrInUse] says that there is one already. After the disk was full, it goes on
-// by itself once there is room.
+// Embedded starts a JetStream server inside this process, and connects to it. The server
+// listens on no port, and keeps its store in dir. It syncs to disk before it confirms
+// anything. Embedded creates dir if it is missing. Only one process at a time may use dir:
+// for a second one Embedded returns [ErrInUse]. If the disk fills up, the server continues by
+// itself once there is room.
 //
-// The function that it returns closes connection, server and store. A process that is killed
-// without it loses nothing.
+// The returned function closes connection, server and store. A process that is killed without
+// calling it loses nothing.
 func Embedded(dir string) (*nats.Conn, func() error, error) {
 	nc, stop, err := startEmbedded(dir)
 	if err != nil && !errors.Is(err, ErrInUse) {
@@ -80,7 +80,7 @@ func startEmbedded(dir string) (nc *nats.Conn, stop func() error, err error) {
 	}, nil
 }
 
-// engine is an embedded server, which is started anew where its store fails.
+// engine is an embedded server. It restarts when its store fails.
 type engine struct {
 	dir      string
 	stopped  chan struct{}
@@ -90,7 +90,7 @@ type engine struct {
 	srv *server.Server
 }
 
-// InProcessConn connects to the server of now.
+// InProcessConn connects to the current server.
 func (e *engine) InProcessConn() (net.Conn, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -105,7 +105,7 @@ func (e *engine) start() error {
 		StoreDir:   e.dir,
 		SyncAlways: true,
 		MaxPayload: maxPayload,
-		MaxPending: 1 << 30, // for as many large ones as a worker takes; else it is cut off
+		MaxPending: 1 << 30, // room for a worker's large messages; less would cut it off
 		NoLog:      true,
 		NoSigs:     true,
 	})
@@ -137,9 +137,9 @@ func (e *engine) halt() {
 	e.srv.WaitForShutdown()
 }
 
-// watch starts the server anew where it has stopped storing, as after a full disk, from
-// which it does not recover by itself, and the directory can be written again. It asks twice,
-// since a stream that is just being made counts as missing.
+// watch restarts the server when it has stopped storing and the directory is writable again.
+// NATS does not recover from a full disk by itself. watch asks twice, because a stream that is
+// just being created looks missing.
 func (e *engine) watch() {
 	for failed := 0; ; {
 		select {
@@ -156,11 +156,11 @@ func (e *engine) watch() {
 		}
 		failed = 0
 		e.halt()
-		_ = e.start() // else again in a second
+		_ = e.start() // if this fails, again in a second
 	}
 }
 
-// tryWrite fails if there is no room for a message in the directory, or no right to write.
+// tryWrite returns an error if the directory has no room for a message, or is not writable.
 func tryWrite(dir string) error {
 	f, err := os.CreateTemp(dir, "room-*")
 	if err != nil {

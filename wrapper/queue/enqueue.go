@@ -15,24 +15,24 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// Ticket says under which key a notification is in the queue.
+// Ticket identifies a notification in the queue.
 type Ticket struct {
 	IdempotencyKey string
-	Duplicate      bool        // this key came before, within the last 24 hours
-	State          TicketState // of the notification that has the key
+	Duplicate      bool        // this key was enqueued before, within the last 24 hours
+	State          TicketState // of the notification under this key
 }
 
-// TicketState is what has become of a notification.
+// TicketState is the state of a notification.
 type TicketState int
 
 const (
-	// Waiting: it is going out, now or later.
+	// Waiting: it will go out, now or later.
 	Waiting TicketState = iota
 	// Sent: Whop has queued it.
 	Sent
-	// Dead: it was given up, and will not go out by itself: see [Queue.Retry].
+	// Dead: the queue gave it up, and will not send it by itself: see [Queue.Retry].
 	Dead
-	// Canceled: it will not go out, by [Queue.Cancel] or [Queue.Drop].
+	// Canceled: [Queue.Cancel] or [Queue.Drop] removed it, and it will not go out.
 	Canceled
 )
 
@@ -45,35 +45,36 @@ func (s TicketState) String() string {
 	return names[s]
 }
 
-// ErrNotEnqueued says that the notification is certainly not in the queue: the server
-// refused it, or never got it.
+// ErrNotEnqueued says that the notification is certainly not in the queue: the server refused
+// it, or never received it.
 var ErrNotEnqueued = errors.New("the notification is not in the queue")
 
-// errUncertain is any other, after which it may be there.
+// errUncertain says that the notification may be in the queue.
 var errUncertain = errors.New("it is not certain whether the notification is in the queue; enqueue it again under the same key")
 
 // EnqueueOption is an option for one notification.
 type EnqueueOption func(*item)
 
-// NotBefore lets a notification wait until t, which costs a worker nothing. It goes out
-// within seconds after t, if a worker runs then. The zero value or a past time means at once.
+// NotBefore delays a notification until t. The wait occupies no worker. The notification goes
+// out within seconds after t, if a worker runs then. The zero value or a past time means at
+// once.
 func NotBefore(t time.Time) EnqueueOption {
 	return func(it *item) { it.notBefore = t }
 }
 
-// enqueueTime is how long an enqueuer tries while NATS is away, without a deadline.
+// enqueueTime bounds the tries of an enqueuer without a deadline while NATS is away.
 const enqueueTime = time.Minute
 
-// Enqueue puts a notification into the queue, under its own idempotency key or a random
-// one. Once it returns nil, the notification will be sent. One whose key came within the
-// last 24 hours is not enqueued again: Ticket.Duplicate says so, and Ticket.State what has
-// become of the first. If that was another notification, the error is
+// Enqueue puts a notification into the queue, under its own idempotency key or a random one.
+// Once it returns nil, the notification will be sent. If its key was enqueued within the last
+// 24 hours, Enqueue does not store it again: it sets Ticket.Duplicate, and Ticket.State to the
+// state of the first one. If the first one was a different notification, it returns
 // [whop.ErrIdempotencyMismatch].
 //
-// While NATS is away it tries again until ctx ends, or for a minute if ctx has no deadline. An
-// invalid notification gives a [*whop.ValidationError], one that the server refuses
-// [ErrNotEnqueued]. After any other error it may be in the queue: enqueue it again under the
-// key of the ticket, which is set also then.
+// While NATS is away, Enqueue tries again until ctx ends, or for a minute if ctx has no
+// deadline. It returns a [*whop.ValidationError] for an invalid notification, and
+// [ErrNotEnqueued] if the server refuses it. After any other error the notification may be in
+// the queue: enqueue it again under the ticket's key, which is set even then.
 func (q *Queue) Enqueue(ctx context.Context, n whop.Notification, opts ...EnqueueOption) (Ticket, error) {
 	it, err := q.newItem(n)
 	for _, opt := range opts {
@@ -85,13 +86,14 @@ func (q *Queue) Enqueue(ctx context.Context, n whop.Notification, opts ...Enqueu
 	return q.finish(ctx, &it, nil)
 }
 
-// enqueueWindow is how many notifications EnqueueAll has under way at a time.
+// enqueueWindow is how many notifications EnqueueAll has in flight at a time.
 const enqueueWindow = 1000
 
-// EnqueueAll enqueues every notification of ns, and yields in their order what [Queue.Enqueue]
-// would have returned. It is faster, since it waits for the server once for up to 1,000 of
-// them, and tries that long again for all of them together; it pulls as many before it yields the
-// first. After an error it goes on with the next. When the caller stops ranging, what was pulled may be in the queue.
+// EnqueueAll enqueues every notification of ns. For each, in order, it yields what
+// [Queue.Enqueue] would have returned. It is faster than Enqueue, because it waits for the
+// server once for up to 1,000 notifications. It pulls that many before it yields the first
+// result, and the time limit for tries covers all of them together. After an error it goes on
+// with the next. If you stop ranging, the notifications already pulled may be in the queue.
 func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
 		type enqueueing struct {
@@ -119,7 +121,7 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 		for n := range ns {
 			var e enqueueing
 			if e.item, e.err = q.newItem(n); e.err == nil && ctx.Err() == nil {
-				// Without a future it is published in its turn.
+				// Without a future, finish publishes it.
 				e.future, _ = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 			}
 			if window = append(window, e); len(window) == enqueueWindow && !finish() {
@@ -130,7 +132,7 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 	}
 }
 
-// newItem makes an item of a notification that is valid, and fits as a dead letter too.
+// newItem makes an item of a notification, if that is valid and also fits as a dead letter.
 func (q *Queue) newItem(n whop.Notification) (it item, err error) {
 	it.key = n.IdempotencyKey()
 	if it.body, err = n.MarshalJSON(); err != nil {
@@ -146,7 +148,7 @@ func (q *Queue) newItem(n whop.Notification) (it item, err error) {
 	return it, err
 }
 
-// finish waits for the answer to what was published, or publishes it.
+// finish waits for the answer to a published item, or publishes the item.
 func (q *Queue) finish(ctx context.Context, it *item, future jetstream.PubAckFuture) (Ticket, error) {
 	ticket := Ticket{IdempotencyKey: it.key}
 	ack, sent := (*jetstream.PubAck)(nil), future != nil
@@ -191,7 +193,8 @@ func enqueueContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, enqueueTime)
 }
 
-// store publishes an item in its turn: thousands at a time would time out at the server.
+// store publishes an item when its turn comes: thousands at a time would time out at the
+// server.
 func (q *Queue) store(ctx context.Context, it *item) (*jetstream.PubAck, bool, error) {
 	ctx, cancel := enqueueContext(ctx)
 	defer cancel()

@@ -39,7 +39,7 @@ func TestAKeyIsEnqueuedOnce(t *testing.T) {
 	require.Len(t, server.Requests(), 2)
 }
 
-// Under a key that is taken another notification would be dropped, and nobody told.
+// Without an error, another notification under a taken key would be dropped in silence.
 func TestAKeyThatIsTakenByAnotherNotificationIsAnError(t *testing.T) {
 	q := newQueue(t)
 	enqueue(t, q, numbered(1))
@@ -184,7 +184,7 @@ func TestPositionIsThatOfTheLast(t *testing.T) {
 	require.ErrorIs(t, err, whop.ErrInvalidNotification)
 }
 
-// Two producers would each take the other's positions for their own.
+// Two producers would each mistake the other's positions for their own.
 func TestPositionsAreForOneProducer(t *testing.T) {
 	nc := embedded(t, t.TempDir())
 	one, other := open(t, nc), open(t, nc)

@@ -11,7 +11,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// example has a stand-in for Whop, a client, and a directory.
+// example returns a stand-in for Whop, a client, and a directory.
 func example() (server *whoptest.Server, client *whop.Client, dir string, end func()) {
 	server, err := whoptest.Start("127.0.0.1:0")
 	if err != nil {
@@ -29,7 +29,7 @@ func example() (server *whoptest.Server, client *whop.Client, dir string, end fu
 	}
 }
 
-// A queue inside one process, which goes on with what is left when it is started again.
+// A queue inside one process. A restarted process continues with the rest.
 func Example() {
 	_, client, dir, end := example()
 	defer end()
@@ -65,8 +65,8 @@ func Example() {
 	// order-1234-shipped sent: true
 }
 
-// Notifications go in, and out while Work runs. README.md beside this file has it line for
-// line.
+// Enqueue stores notifications, and Work sends them. README.md beside this file has the same
+// lines.
 func ExampleQueue_Work() {
 	server, _, dir, end := example()
 	defer end()
@@ -102,7 +102,7 @@ func ExampleQueue_Work() {
 	// queued at Whop: 1
 }
 
-// Dead letters are looked through by a person, or by a program that knows what to do.
+// A program decides about each dead letter.
 func ExampleQueue_Dead() {
 	_, _, dir, end := example()
 	defer end()

@@ -10,11 +10,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// isDenied reports whether the server has refused this connection a right. It does not
-// answer what it refuses; it only says so on the side.
+// isDenied reports whether the server has denied this connection a permission. The server does
+// not answer a denied request; it only sends a separate error.
 func isDenied(nc *nats.Conn) bool { return errors.Is(nc.LastError(), nats.ErrPermissionViolation) }
 
-// explain says what is wrong with a server, and how to mend it.
+// explain says what is wrong with a server, and how to fix it.
 func (q *Queue) explain(err error) error {
 	if err == nil {
 		return nil

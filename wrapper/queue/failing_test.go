@@ -15,7 +15,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// always is a notification that Whop never takes.
+// always returns a notification that Whop never accepts.
 func always(i int) whop.Notification { return numbered(i).WithIdempotencyKey(fmt.Sprintf("bad-%d", i)) }
 
 func failingBad(r whoptest.Request) whoptest.Reply {
@@ -25,7 +25,8 @@ func failingBad(r whoptest.Request) whoptest.Reply {
 	return whoptest.Serve()
 }
 
-// With many that always fail, and tried again as soon as they may, a good one goes out at once.
+// A good notification goes out at once, even among many that always fail and are retried as
+// soon as possible.
 func TestFaultsOfSomeHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -42,7 +43,7 @@ func TestFaultsOfSomeHoldUpNobody(t *testing.T) {
 	for _, err := range q.EnqueueAll(t.Context(), slices.Values(ns)) {
 		require.NoError(t, err)
 	}
-	limiter := q.Limiter(8 * bad) // what fails may take a quarter of that
+	limiter := q.Limiter(8 * bad) // retries may take a quarter of that
 	for range 2 {
 		work(t, q, newClient(t, server, once, whop.WithLimiter(limiter)), 8)
 	}
@@ -67,7 +68,7 @@ func TestFaultsOfSomeHoldUpNobody(t *testing.T) {
 	require.Greater(t, len(server.Requests()), 2*bad+50, "what fails is tried again meanwhile")
 }
 
-// The brake goes by first attempts, and lets some through every few seconds.
+// The brake counts first attempts, and lets some through every few seconds.
 func TestMoreFailingOnesThanAWorkerHasSenders(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

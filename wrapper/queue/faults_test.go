@@ -13,7 +13,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// unreliable is a Whop that fails now and then, and refuses some for good.
+// unreliable returns a Whop that fails now and then, and always refuses some.
 func unreliable(r whoptest.Request) whoptest.Reply {
 	h := fnv.New32()
 	_, _ = h.Write([]byte(r.IdempotencyKey))
@@ -54,7 +54,7 @@ func TestFaultsOfServersAndWorkers(t *testing.T) {
 	if err == nil {
 		faults = append(faults, fault{"a worker is frozen", func() func() {
 			thaw := s.workers[1].freeze()
-			time.Sleep(13 * time.Second) // what it had goes to another
+			time.Sleep(13 * time.Second) // another takes over what it held
 			return thaw
 		}}, fault{"a worker ends in order", func() func() {
 			p := s.workers[2]

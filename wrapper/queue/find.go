@@ -17,30 +17,30 @@ import (
 // ErrUnknownKey says that the idempotency key was not enqueued within the last 24 hours.
 var ErrUnknownKey = errors.New("queue: no notification was enqueued under this key within the last 24 hours")
 
-// ErrUnderWay says that it is too late to cancel the notification: an attempt has begun, and
-// may have queued it.
+// ErrUnderWay says that it is too late to cancel the notification: an attempt has begun, and may
+// have queued it.
 var ErrUnderWay = errors.New("queue: the notification is under way, and cannot be canceled")
 
-// Found is what has become of a notification.
+// Found is the state of a notification that was enqueued.
 type Found struct {
 	State      TicketState
 	Retrying   bool         // it waits for its next try
-	Deliveries int          // how often a worker has had it, and is done with it
+	Deliveries int          // how often a worker took it and finished
 	Outcome    whop.Outcome // if it is dead
-	Reason     string       // why it is dead or not sent yet
+	Reason     string       // why it is dead, or not sent yet
 	DeadLetter uint64       // its ID, if it is dead
 	EnqueuedAt time.Time
 
 	id     uint64
-	body   []byte // nil if it is not there any more
+	body   []byte // nil if it is gone
 	ticket string
 	// doubt: an attempt may have queued it.
 	doubt bool
 	at    uint64 // where it waits for a time; 0: it does not
 }
 
-// Find returns what has become of the notification that was enqueued under a key, by
-// [Queue.Enqueue] and within the last 24 hours; else [ErrUnknownKey].
+// Find returns the state of the notification that [Queue.Enqueue] enqueued under a key within
+// the last 24 hours. It returns [ErrUnknownKey] if there is none.
 func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
 	seq, err := q.known(ctx, key)
 	if err != nil {
@@ -52,8 +52,8 @@ func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
 	return q.become(ctx, seq)
 }
 
-// known returns the number under which the line knows a key, 0 if it does not. It asks by a
-// message that JetStream cannot store for a reason that it sees after it has looked for the key.
+// known returns the line's sequence number for a key, or 0 if the line does not know it. It
+// publishes a message that JetStream refuses, but only after JetStream has looked up the key.
 func (q *Queue) known(ctx context.Context, key string) (uint64, error) {
 	line, err := q.info(ctx, q.line, "")
 	if err != nil {
@@ -62,7 +62,7 @@ func (q *Queue) known(ctx context.Context, key string) (uint64, error) {
 	m := nats.NewMsg(q.plainSubject())
 	m.Header.Set(jetstream.MsgIDHeader, key)
 	never := jetstream.WithExpectLastMsgID("none, " + uuid.NewString())
-	if line.Config.Replicas > 1 { // there it would see that one too late, and remember the key
+	if line.Config.Replicas > 1 { // a cluster would refuse too late, and remember the key
 		never = jetstream.WithExpectLastSequence(math.MaxInt64)
 	}
 	ack, _, err := q.publish(ctx, m, never)
@@ -76,7 +76,7 @@ func (q *Queue) known(ctx context.Context, key string) (uint64, error) {
 	return 0, err
 }
 
-// become finds out what has become of the notification with this number in the line.
+// become returns the state of the notification with this number in the line.
 func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	f := Found{id: id}
 	workers, err := q.consumerInfo(ctx, q.fresh) // first, since it may move on meanwhile
@@ -121,20 +121,21 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	return f, nil
 }
 
-// gone writes down, for [Stats] and [Queue.Find], that a notification has ended by the hand
-// of a person.
+// gone records, for [Stats] and [Queue.Find], that somebody dropped or canceled a
+// notification.
 func (q *Queue) gone(ctx context.Context, id uint64) error {
 	_, _, err := q.publish(ctx, nats.NewMsg(q.goneSubject(id)), jetstream.WithExpectLastSequencePerSubject(0))
 	if isConflict(err) {
-		return nil // as it should
+		return nil // as wanted
 	}
 	return err
 }
 
-// Cancel takes back the notification that was enqueued under a key within the last 24 hours,
-// for which no attempt is in flight or in doubt: one that waits for its turn, for a time, or
-// for its next try after a certain failure. Else it returns [ErrUnderWay] or [ErrUnknownKey]. After
-// any other error it may be canceled or not: cancel it again.
+// Cancel removes the notification that was enqueued under a key within the last 24 hours. It can
+// do so while the notification waits for its turn, for its NotBefore, or for its next try after
+// a certain failure. If an attempt is in flight or in doubt, it returns [ErrUnderWay]. If there
+// is no such notification, it returns [ErrUnknownKey]. After any other error the notification
+// may be canceled or not: cancel it again.
 func (q *Queue) Cancel(ctx context.Context, key string) error {
 	f, err := q.Find(ctx, key)
 	if err != nil || f.State == Canceled {
@@ -150,7 +151,7 @@ func (q *Queue) Cancel(ctx context.Context, key string) error {
 	if err == nil {
 		err = q.gone(ctx, f.id)
 	}
-	// A worker that gets it all the same finds that it was canceled.
+	// A worker that takes it anyway finds that it was canceled.
 	if err == nil && f.at > 0 {
 		err = q.remove(ctx, q.retry, f.at)
 	} else if err == nil {
@@ -162,5 +163,5 @@ func (q *Queue) Cancel(ctx context.Context, key string) error {
 	return nil
 }
 
-// delivery names one for begin.
+// delivery names a delivery for begin.
 func delivery(id uint64, step int) string { return fmt.Sprintf("%d.%d", id, step) }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzItem reads messages that anybody could have put on the subject. What passes for a
-// notification must be the same after it was encoded again.
+// FuzzItem reads messages that anybody could have published. A valid notification must be the
+// same after encoding it again.
 func FuzzItem(f *testing.F) {
 	f.Add(`{"company_id":"biz_1","title":"T","content":"C"}`, "key", "", "1", "2026-11-24T12:00:00Z", "true")
 	f.Add(`{"experience_id":"exp_1","title":"T","content":"C","user_ids":[]}`, "key", "other", "x", "yesterday", "")

@@ -18,7 +18,7 @@ import (
 
 var paid = whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: "Invoice 7 is paid"})
 
-// numbered is a notification with a key and a text of its own.
+// numbered returns a notification with its own key and text.
 func numbered(i int) whop.Notification {
 	return whop.ToCompany("biz_1", whop.Message{Title: "Paid", Content: fmt.Sprintf("Invoice %d is paid", i)}).
 		WithIdempotencyKey(fmt.Sprintf("invoice-%d", i))
@@ -36,7 +36,7 @@ func embedded(t testing.TB, dir string) *nats.Conn {
 // conns has the connection of every queue that open has opened.
 var conns sync.Map
 
-// embeddedConn is the connection of a queue.
+// embeddedConn returns the connection of a queue.
 func embeddedConn(t testing.TB, q *queue.Queue) *nats.Conn {
 	t.Helper()
 	nc, _ := conns.Load(q)
@@ -51,7 +51,7 @@ func open(t testing.TB, nc *nats.Conn, opts ...queue.Option) *queue.Queue {
 	return q
 }
 
-// newQueue is one of its own for the test.
+// newQueue returns a queue for this test alone.
 func newQueue(t testing.TB, opts ...queue.Option) *queue.Queue {
 	t.Helper()
 	return open(t, embedded(t, t.TempDir()), opts...)
@@ -70,11 +70,11 @@ func newClient(t testing.TB, server *whoptest.Server, opts ...whop.Option) *whop
 	return c
 }
 
-// once makes no retries of its own, so that the queue has to.
+// once turns off the client's retries, so that the queue must retry.
 var once = whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1})
 
-// work runs a worker until the function that it gives is called, or the test ends. That
-// function gives what Work returned.
+// work runs a worker until the function that it returns is called, or the test ends. That
+// function returns Work's error.
 func work(t testing.TB, q *queue.Queue, c *whop.Client, concurrency int) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -114,7 +114,7 @@ func eventually(t testing.TB, q *queue.Queue, want queue.Stats) {
 	}
 }
 
-// counts gives the stats without what depends on time.
+// counts returns the stats without the times.
 func counts(t testing.TB, q *queue.Queue) queue.Stats {
 	t.Helper()
 	s, err := q.Stats(t.Context())
@@ -133,7 +133,7 @@ func waitFor(condition func() bool) bool {
 	return false
 }
 
-// graveyard gives the dead letters.
+// graveyard returns the dead letters.
 func graveyard(t testing.TB, q *queue.Queue) (letters []queue.DeadLetter) {
 	t.Helper()
 	for letter, err := range q.Dead(t.Context()) {
@@ -143,7 +143,7 @@ func graveyard(t testing.TB, q *queue.Queue) (letters []queue.DeadLetter) {
 	return letters
 }
 
-// book is a log that several may write to.
+// book is a log for concurrent writers.
 type book struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -83,7 +83,7 @@ func TestCancel(t *testing.T) {
 	require.ErrorIs(t, newQueue(t).Cancel(t.Context(), "never seen"), queue.ErrUnknownKey)
 }
 
-// A ticket, and Find, say what has become of the first notification under a key.
+// A ticket, and Find, show the state of the first notification under a key.
 func TestATicketSaysWhatBecameOfADuplicate(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

@@ -18,23 +18,24 @@ const (
 	// whopPerMinute is Whop's documented limit for an operation and credential
 	// (docs.whop.com, developer/troubleshooting).
 	whopPerMinute = 600
-	// retryShare is the part of the attempts that what failed before may take: one in four.
+	// retryShare is the share of the attempts that retries may take: one in four.
 	retryShare = 4
-	// atATime is how many attempts one update of the bucket takes at most.
+	// atATime is the most attempts that one update of the bucket takes.
 	atATime = 10
-	// spareTime is how long what was taken may be used.
+	// spareTime is how long an attempt taken from the bucket stays usable.
 	spareTime = 500 * time.Millisecond
 )
 
 const limitKey = "attempts"
 
-// Limiter returns a limiter that keeps the attempts of all processes that use the queue
-// together at or under perMinute in any 60 s, and otherwise delays nothing; under 1 means
-// Whop's 600. What a worker tries again takes at most a quarter of that. Its state is in a
-// bucket beside the queue: all have to give the same number. It goes by the NATS server's
-// clock. Give it to a client by [whop.WithLimiter].
+// Limiter returns a limiter that all processes of the queue share. Together they make at most
+// perMinute attempts in any 60 s; under 1 means Whop's 600. It delays nothing else. A worker's
+// retries take at most a quarter of the limit. The limiter keeps its state in a bucket beside
+// the queue, and uses the NATS server's clock. All processes must pass the same number. Pass
+// the limiter to a client with [whop.WithLimiter].
 //
-// Wait returns an error if ctx ends or would end first, and within seconds where NATS does not answer.
+// Wait returns an error if ctx ends or would end first, and within seconds if NATS does not
+// answer.
 func (q *Queue) Limiter(perMinute int) whop.Limiter {
 	if perMinute < 1 {
 		perMinute = whopPerMinute
@@ -50,28 +51,28 @@ func (q *Queue) Limiter(perMinute int) whop.Limiter {
 type limiter struct {
 	queue     *Queue
 	perMinute int
-	lanes     [2]lane // of first attempts, and of those after them
+	lanes     [2]lane // of first attempts, and of retries
 
-	bucket   chan struct{} // held by the one who asks the bucket; it guards the rest
-	revision uint64        // of window; 0: unknown, or there is none
+	bucket   chan struct{} // held while asking the bucket; guards the rest
+	revision uint64        // of window; 0 if unknown or none
 	window   window
 	clock    clock
 }
 
-// lane is a line of those who wait.
+// lane is a line of waiting attempts.
 type lane struct {
 	waiting atomic.Int32
-	turn    chan struct{} // held by the first; it guards the rest
-	spare   int           // taken for the others
-	until   time.Time     // when that is void
+	turn    chan struct{} // held by the first; guards the rest
+	spare   int           // attempts already taken for the others
+	until   time.Time     // when spare expires
 }
 
 // retryKey is the key under which the context of an attempt says whether the notification
 // has waited for it.
 type retryKey struct{}
 
-// endingKey is the key under which a context has the channel that is closed when a worker
-// is to end: what only waits for its turn is not waited for.
+// endingKey is the context key of a channel that closes when the worker shuts down. An
+// attempt that still waits for its turn then gives up.
 type endingKey struct{}
 
 var errEnding = errors.New("the worker ends")
@@ -108,13 +109,13 @@ func (l *limiter) Wait(ctx context.Context) error {
 	return nil
 }
 
-// acquire takes a turn.
+// acquire waits for a turn and takes it.
 func acquire(ctx context.Context, turn chan struct{}) error { return wait(ctx, turn, nil) }
 
 // pause waits for a while.
 func pause(ctx context.Context, d time.Duration) error { return wait(ctx, nil, time.After(d)) }
 
-// wait waits for a turn or a time, or until there is no use in it.
+// wait waits for a turn or a time, or until waiting is pointless.
 func wait(ctx context.Context, turn chan<- struct{}, until <-chan time.Time) error {
 	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
 	select {
@@ -129,7 +130,7 @@ func wait(ctx context.Context, turn chan<- struct{}, until <-chan time.Time) err
 	}
 }
 
-// take takes up to n attempts from the bucket; if it got none, it says how long to wait.
+// take takes up to n attempts from the bucket. If it got none, it returns how long to wait.
 func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait time.Duration, err error) {
 	if err := acquire(ctx, l.bucket); err != nil {
 		return 0, 0, err
@@ -143,7 +144,7 @@ func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait ti
 			return got, wait, nil
 		}
 		l.revision = 0
-		if !isConflict(err) { // else somebody else took some
+		if !isConflict(err) { // on a conflict somebody else took some
 			return 0, 0, fmt.Errorf("queue: the shared limiter: %w", err)
 		}
 		if !sleep(ctx, rand.N(10*time.Millisecond)) {
@@ -209,14 +210,14 @@ func (l *limiter) load(ctx context.Context) error {
 	return nil
 }
 
-// clock is that of the NATS server, so that workers whose clocks differ, or jump, keep one
-// pace: of the local clock it takes only how long ago it asked.
+// clock follows the NATS server's clock, so that workers whose clocks differ or jump keep one
+// pace. It uses the local clock only to measure the time since it asked.
 type clock struct {
 	asked  time.Time
 	server time.Time // then
 }
 
-// now returns the server's time, which it asks for once a minute.
+// now returns the server's time. It asks the server once a minute.
 func (c *clock) now(ctx context.Context, ask func(context.Context) (time.Time, error)) (time.Time, error) {
 	for time.Since(c.asked) > time.Minute {
 		before := time.Now()
@@ -224,7 +225,7 @@ func (c *clock) now(ctx context.Context, ask func(context.Context) (time.Time, e
 		if err != nil {
 			return time.Time{}, err
 		}
-		if took := time.Since(before); took < time.Second { // else it says too little
+		if took := time.Since(before); took < time.Second { // a slower answer is too imprecise
 			c.asked, c.server = time.Now(), server.Add(took/2)
 		} else if ctx.Err() != nil {
 			return time.Time{}, ctx.Err()

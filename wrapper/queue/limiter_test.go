@@ -15,8 +15,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// Several limiters on one bucket let through together what one would, at once, and then
-// nothing until the first is a minute old.
+// Several limiters on one bucket together let through as much as one would: all of it at once,
+// then nothing until the first attempt is a minute old.
 func TestLimitersOfOneQueueShareTheirBudget(t *testing.T) {
 	t.Parallel()
 	nc := embedded(t, t.TempDir())
@@ -71,7 +71,7 @@ func TestALimiterOfAQueueFitsTheClient(t *testing.T) {
 	}
 }
 
-// A worker that is to end does not wait for turns, which may be far away.
+// A worker that shuts down does not wait for turns, which may be far away.
 func TestWorkEndsThoughTheLimiterHasNoTurnYet(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

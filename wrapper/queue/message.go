@@ -16,8 +16,8 @@ import (
 // README.md for which message has which.
 const (
 	keyHeader          = "Whop-Idempotency-Key" // else the message id is the key
-	generatedHeader    = "Whop-Key-Generated"   // by the queue, which may then choose another
-	spentHeader        = "Whop-Key-Spent"       // a replayed refusal has shown that the key leads nowhere
+	generatedHeader    = "Whop-Key-Generated"   // the queue generated the key, and may replace it
+	spentHeader        = "Whop-Key-Spent"       // Whop replayed a refusal to the key: it cannot succeed
 	positionHeader     = "Whop-Position"        // of EnqueueAt
 	notBeforeHeader    = "Whop-Not-Before"
 	ticketHeader       = "Whop-Ticket" // of the call that enqueued it
@@ -31,9 +31,9 @@ const (
 )
 
 const (
-	// maxReason is how much of an error is kept with a notification, in bytes.
+	// maxReason is the most of an error that is kept with a notification, in bytes.
 	maxReason = 4 << 10
-	// headroom is what headers may add to a body, in bytes.
+	// headroom is the most that headers may add to a body, in bytes.
 	headroom = 16 << 10
 )
 
@@ -46,15 +46,15 @@ type item struct {
 	spent        bool
 	position     uint64    // 0: none
 	notBefore    time.Time // zero: at once
-	ticket       string    // of the call that enqueues it; not kept after that
+	ticket       string    // of the call that enqueues it; dropped after that
 
 	id         uint64 // its number in the line; 0: not stored yet
-	deliveries int    // that have ended, each with a message of its own after it
+	deliveries int    // ended ones; each stored a new message
 	enqueued   time.Time
-	// firstAttempt is since when it may have been queued at Whop; zero if no attempt has
-	// left that in doubt.
+	// firstAttempt is when Whop may first have queued it; zero if no attempt left that in
+	// doubt.
 	firstAttempt time.Time
-	refusedSince time.Time // by an answer that may be about the credential; zero: not
+	refusedSince time.Time // first refusal that may be about the credential; zero if none
 	reason       string    // why the last delivery failed
 }
 
@@ -85,8 +85,8 @@ func (it *item) message(subject, id string) *nats.Msg {
 	return m
 }
 
-// itemOf decodes a message. If the error is not nil, the notification is not valid; the
-// rest is as far as it could be read.
+// itemOf decodes a message. If it returns an error, the notification is invalid, and the rest
+// is set as far as it could be read.
 func itemOf(header nats.Header, data []byte) (item, error) {
 	it := item{
 		body:         data,
@@ -131,7 +131,7 @@ func formatNumber(n uint64) string {
 func parseNumber(s string) uint64 {
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
-		return 0 // also what is too large for a number
+		return 0 // also a number out of range
 	}
 	return n
 }
@@ -143,7 +143,8 @@ func formatTime(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// parseTime reads a time of a header. One that nobody can have written is as none.
+// parseTime reads the time in a header. It returns the zero time for one that no queue can have
+// written.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestQueuesOfDifferentNamesShareAServer(t *testing.T) {
 	eventually(t, other, queue.Stats{Waiting: 1})
 }
 
-// Streams and consumers that somebody made or changed by hand must neither lose anything nor
+// Streams and consumers that somebody created or changed by hand must not lose notifications or
 // stop the queue.
 func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 	type change func(*testing.T, jetstream.JetStream)
@@ -144,7 +144,7 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 	}
 }
 
-// What an operator may set as they like, or has set for a while, is no reason to refuse.
+// Open accepts settings that an operator may choose freely, or has changed for a while.
 func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
 	nc := embedded(t, t.TempDir())
 	open(t, nc)
@@ -163,7 +163,7 @@ func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
 	require.Contains(t, log.String(), "nats consumer resume whop-notify workers")
 }
 
-// A log that warns of nothing is one that is read when it does.
+// A healthy queue logs no warnings.
 func TestAnEmptyQueueWarnsOfNothing(t *testing.T) {
 	server := whoptest.NewServer(t)
 	var log book
@@ -199,7 +199,7 @@ func TestWorkEndsWhereTheQueueIsGone(t *testing.T) {
 	}
 }
 
-// Open says what is wrong with a server, and how to mend it.
+// Open says what is wrong with a server, and how to fix it.
 func TestOpenNamesWhatIsWrong(t *testing.T) {
 	account := func(permissions *server.Permissions, jetStream bool) func(*server.Options) {
 		return func(o *server.Options) {
@@ -238,8 +238,8 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A right that is missing only later is named where it is missed: the server does not answer
-// what it refuses.
+// An error names a permission that was withdrawn after Open. The server does not answer a denied
+// request.
 func TestWhatIsMissedLaterNamesTheRight(t *testing.T) {
 	without := func(t *testing.T, subject string, opts ...queue.Option) *queue.Queue {
 		t.Parallel()
@@ -277,7 +277,7 @@ func TestOpenNamesAServerThatIsAway(t *testing.T) {
 	require.ErrorContains(t, err, "no connection to the NATS server (nats://127.0.0.1:1)")
 }
 
-// Streams keep the replicas that they have, and the log says how to change that.
+// Streams keep their number of replicas, and the log says how to change it.
 func TestReplicasThatDifferAreLogged(t *testing.T) {
 	t.Parallel()
 	nc := embedded(t, t.TempDir())

@@ -13,16 +13,17 @@ type Option func(*config) error
 
 type config struct {
 	name     string
-	replicas int // 0: not given
+	replicas int // 0: not set
 	now      func() time.Time
 	drain    time.Duration
 	logger   *slog.Logger
 	observer func(context.Context, Event)
 }
 
-// WithName sets the queue's name, from which those of its streams are made, so that several
-// can share a server: letters, digits, "-" and "_", at most 64. Default "whop-notify". Whop's
-// rate limit and idempotency keys belong to a credential, so give each a queue of its own.
+// WithName sets the queue's name: up to 64 letters, digits, "-" and "_". The names of its
+// streams begin with it, so several queues can share a server. Default "whop-notify". Use one
+// queue for each credential, because Whop's rate limit and idempotency keys belong to the
+// credential.
 func WithName(name string) Option {
 	return func(c *config) error {
 		if name == "" || len(name) > 64 {
@@ -38,8 +39,8 @@ func WithName(name string) Option {
 	}
 }
 
-// WithReplicas sets on how many servers of a cluster each notification is kept, 1 to 5.
-// Streams that exist keep their number; a different one is logged as a warning. Default 1.
+// WithReplicas sets how many servers of a cluster keep each notification, 1 to 5. Existing
+// streams keep their number; Open logs a warning if it differs. Default 1.
 func WithReplicas(n int) Option {
 	return func(c *config) error {
 		if n < 1 || n > 5 {
@@ -50,9 +51,10 @@ func WithReplicas(n int) Option {
 	}
 }
 
-// WithDrainTimeout bounds the whole of ending [Queue.Work]: attempts in flight may finish
-// when its context ends, and what has not finished shortly before this time is cancelled and
-// given back. At 0 everything is dropped where it stands, as by a crash. Default 30 s.
+// WithDrainTimeout bounds the shutdown of [Queue.Work]. When its context ends, attempts in
+// flight may finish. Shortly before the timeout, Work cancels the rest and returns their
+// notifications to the queue. With 0 Work drops everything at once, like a crash. Default
+// 30 s.
 func WithDrainTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {
@@ -63,7 +65,7 @@ func WithDrainTimeout(d time.Duration) Option {
 	}
 }
 
-// WithClock replaces time.Now for the age of idempotency keys, as for tests.
+// WithClock replaces time.Now for the age of idempotency keys. Use it in tests.
 func WithClock(now func() time.Time) Option {
 	return func(c *config) error {
 		if now == nil {
@@ -74,8 +76,9 @@ func WithClock(now func() time.Time) Option {
 	}
 }
 
-// WithLogger logs dead letters and what needs a person as errors, what will be tried again
-// as warnings, and each success at debug level. Default: nothing.
+// WithLogger sets the logger. Dead letters and problems that need a person are errors, failures
+// that will be retried are warnings, and successes have debug level. By default nothing is
+// logged.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l == nil {
@@ -86,8 +89,8 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithObserver calls f with what became of each notification that [Queue.Work] took from
-// the queue and began. f must be safe for concurrent use, and quick: a worker waits for it.
+// WithObserver calls f with the result of each delivery that [Queue.Work] began. f must be safe
+// for concurrent use, and quick: a worker waits for it.
 func WithObserver(f func(context.Context, Event)) Option {
 	return func(c *config) error {
 		c.observer = f

@@ -17,7 +17,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// Whoever may publish can put anything anywhere: each is set aside, and stops nobody.
+// Whoever can publish can put anything anywhere. The queue sets each aside, and goes on.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -80,7 +80,7 @@ func TestPoison(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A time far ahead, by a clock that was wrong, and counts that cannot be, must not stop everybody.
+// A time far ahead from a wrong clock, or an impossible count, must not stop everybody.
 func TestALimiterOvercomesValuesThatCannotBe(t *testing.T) {
 	far := time.Now().Add(240 * time.Hour).UnixMilli()
 	for name, value := range map[string]string{

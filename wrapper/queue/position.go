@@ -13,16 +13,16 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// EnqueueAt is Enqueue for a sole producer that goes through a file or log in order, and
-// keeps the position, from 1, with the notification. After a crash [Queue.Position] returns
-// the last one that is stored, exactly: go on behind it. A position up to there is not
-// enqueued again, and Ticket.Duplicate says so.
+// EnqueueAt is Enqueue for a single producer that reads a file or log in order. It stores the
+// position, from 1, with the notification. After a crash [Queue.Position] returns exactly the
+// last stored position: continue after it. EnqueueAt does not enqueue a position up to there
+// again; it sets Ticket.Duplicate.
 //
-// Take it instead of [Queue.Enqueue] where a producer may be resumed after more than a day:
-// keys are remembered for 24 hours, positions for ever. Duplicates are found by position,
-// not by key, and cost the server no memory.
+// Use it instead of [Queue.Enqueue] if a producer may resume after more than a day: the queue
+// remembers keys for 24 hours, but positions forever. Duplicates are found by position, not by
+// key, and cost the server no memory.
 //
-// If somebody else enqueues with positions at the same time, one of the two gets an error.
+// If two producers enqueue with positions at the same time, one of them gets an error.
 func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uint64) (Ticket, error) {
 	it, err := q.newItem(n)
 	ticket := Ticket{IdempotencyKey: it.key}
@@ -49,7 +49,7 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 			ticket.Duplicate = true
 			return ticket, nil
 		}
-		// One request at a time: whether a lost answer was a yes, the last position says.
+		// One request at a time: the last position shows whether a lost answer was a yes.
 		var ack *jetstream.PubAck
 		err := q.ask(ctx, func(ctx context.Context) error {
 			ack, err = q.js.PublishMsg(ctx, it.message(q.numberedSubject(), ""), jetstream.WithExpectLastSequencePerSubject(last.seq))
@@ -78,7 +78,7 @@ func (q *Queue) Position(ctx context.Context) (uint64, error) {
 	return last.position, err
 }
 
-// lastPosition is the last message that EnqueueAt stored.
+// lastPosition returns the last message that EnqueueAt stored.
 type lastPosition struct {
 	mu       sync.Mutex
 	known    bool
@@ -93,7 +93,7 @@ func (l *lastPosition) load(ctx context.Context, q *Queue) error {
 	} else {
 		l.seq = 0
 	}
-	// Whoever may publish can put a message there that has no position: it is passed over.
+	// Other publishers can put messages without a position there: skip them.
 	for err == nil && msg.Sequence > 1 && (msg.Subject != q.numberedSubject() || parseNumber(msg.Header.Get(positionHeader)) == 0) {
 		if msg.Subject == q.numberedSubject() {
 			q.logger.WarnContext(ctx, "queue: a message without a position, which is not from EnqueueAt", "stream", q.name, "sequence", msg.Sequence)

@@ -95,7 +95,7 @@ func serveWorker() {
 	os.Exit(0)
 }
 
-// process is one of those, which the test ends if nothing else does.
+// process is a server or worker. The test ends it if nothing else does.
 type process struct {
 	t    testing.TB
 	env  []string
@@ -120,7 +120,7 @@ func start(t testing.TB, env ...string) *process {
 	return p
 }
 
-// startOnly starts it, anew if it was.
+// startOnly starts or restarts the process.
 func (p *process) startOnly() {
 	p.t.Helper()
 	p.cmd = exec.Command(os.Args[0], "-test.run=^$")
@@ -157,7 +157,7 @@ func (p *process) startOnly() {
 	p.running, p.ready = true, ready
 }
 
-// start starts it, anew if it was, and waits until it is ready.
+// start starts or restarts the process, and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
 	p.startOnly()
@@ -177,8 +177,8 @@ func (p *process) freeze() (thaw func()) {
 	return func() { p.signal(syscall.SIGCONT); p.running = true }
 }
 
-// site is three servers and three workers, each a process, a stand-in for Whop, and somebody
-// who enqueues all the time.
+// site has three servers and three workers, each a process, a stand-in for Whop, and a producer
+// that enqueues all the time.
 type site struct {
 	t       testing.TB
 	whop    *whoptest.Server
@@ -212,7 +212,7 @@ func newSite(t testing.TB) *site {
 	return s
 }
 
-// leader is the server that leads the stream.
+// leader returns the server that leads the stream.
 func (s *site) leader() *process {
 	s.t.Helper()
 	var name string
@@ -253,7 +253,7 @@ func (s *site) enqueueUntil() (stop func()) {
 	return func() { cancel(); working.Wait() }
 }
 
-// resumed waits until every worker has sent something that it began after now, and says
+// resumed waits until every worker has sent a notification that it began after now, and returns
 // how long that took.
 func (s *site) resumed(since time.Time) time.Duration {
 	s.t.Helper()
@@ -284,7 +284,7 @@ func (s *site) resumed(since time.Time) time.Duration {
 	return last.Sub(since)
 }
 
-// judge waits until all is settled, and holds each notification against its record.
+// judge waits until all is settled, and checks each notification against its record.
 func (s *site) judge() {
 	s.t.Helper()
 	end := time.Now().Add(3 * time.Minute)

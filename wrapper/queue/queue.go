@@ -12,16 +12,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Queue is a durable queue of notifications, opened by [Open] and safe for concurrent use.
-// There is nothing to close but the connection that it was given.
+// Queue is a durable queue of notifications, safe for concurrent use. Create one with [Open].
+// It needs no Close; close the connection that you passed to Open.
 type Queue struct {
 	config
 	nc *nats.Conn
 	js jetstream.JetStream
 
 	line     jetstream.Stream // the notifications, in order, and those of the last day
-	retry    jetstream.Stream // what waits for a time
-	attempts jetstream.Stream // which attempts have begun
+	retry    jetstream.Stream // notifications that wait for a time
+	attempts jetstream.Stream // records of begun attempts
 	dead     jetstream.Stream
 	fresh    jetstream.Consumer // of line
 	due      jetstream.Consumer // of retry
@@ -32,10 +32,10 @@ type Queue struct {
 	last      lastPosition
 }
 
-// Open creates the streams of a queue on a server (2.12 or later), or checks those that are
-// there. It returns an error if they are set up such that a notification could get lost or be
-// sent twice, and waits for a cluster that has no quorum yet, until ctx ends or, where ctx
-// has no deadline, for a minute. ctx is for opening alone.
+// Open creates the streams of a queue on a server (NATS 2.12 or later), or checks the existing
+// ones. It returns an error if their settings could lose a notification or send it twice. It
+// waits for a cluster without a quorum until ctx ends, or for a minute if ctx has no deadline.
+// ctx applies only to opening.
 func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 	q := &Queue{
 		config: config{

@@ -16,7 +16,7 @@ func TestWhatIsEnqueuedIsSentOnce(t *testing.T) {
 	for i := range n {
 		require.Equal(t, queue.Ticket{IdempotencyKey: numbered(i).IdempotencyKey()}, enqueue(t, q, numbered(i)))
 	}
-	eventually(t, q, queue.Stats{Waiting: n}) // the server counts what came a moment later
+	eventually(t, q, queue.Stats{Waiting: n}) // the server counts new messages a moment later
 
 	stop := work(t, q, newClient(t, server), 8)
 	eventually(t, q, queue.Stats{Sent: n})

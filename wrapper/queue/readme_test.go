@@ -15,7 +15,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// block is the block of code under a heading of README.md.
+// block returns the block of code under a heading of README.md.
 func block(t *testing.T, heading, language string) (text, section string) {
 	t.Helper()
 	document, err := os.ReadFile("README.md")
@@ -30,7 +30,7 @@ func block(t *testing.T, heading, language string) (text, section string) {
 	return text, section
 }
 
-// The configuration that the README shows is one that a server reads, and syncs every message.
+// A server reads the README's configuration, and then syncs every message.
 func TestREADMEServerConfiguration(t *testing.T) {
 	t.Parallel()
 	text, _ := block(t, "On your own NATS", "conf")
@@ -42,7 +42,7 @@ func TestREADMEServerConfiguration(t *testing.T) {
 	assert.True(t, options.SyncAlways)
 }
 
-// The table below the diagram has its states.
+// The table below the diagram lists the diagram's states.
 func TestREADMEStates(t *testing.T) {
 	t.Parallel()
 	diagram, section := block(t, "The states", "text")
@@ -53,7 +53,7 @@ func TestREADMEStates(t *testing.T) {
 	}
 }
 
-// The table of what to watch has every count.
+// The table of metrics to watch lists every count.
 func TestREADMEStats(t *testing.T) {
 	t.Parallel()
 	_, section := block(t, "Watching it", "")

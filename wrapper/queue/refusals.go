@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// A worker stops after so long, if Whop has accepted nothing since and refused so many
-	// notifications to so many targets, or all that there are;
+	// A worker stops after this time, if Whop has accepted nothing since, and refused this
+	// many notifications to this many targets, or all that there are;
 	refusedLong, refusedMany, refusedTargets = 5 * time.Second, 20, 5
-	// or after so long if it refused so many to any number of targets.
+	// or after this time, if it refused this many to any number of targets.
 	refusedLonger = 30 * time.Second
 )
 
@@ -21,7 +21,7 @@ const (
 // the base URL.
 type refusals struct {
 	mu      sync.Mutex
-	proven  time.Time // when Whop last showed that it accepts all three
+	proven  time.Time // when an answer last showed that all three work
 	since   time.Time
 	ids     map[uint64]struct{}
 	targets map[string]struct{}
@@ -39,7 +39,7 @@ func (r *refusals) add(id uint64, target string, failure *whop.SendError) {
 	r.last = failure
 }
 
-// prove is called when Whop answered in another way.
+// prove is called when Whop gave any other answer.
 func (r *refusals) prove() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,15 +47,16 @@ func (r *refusals) prove() {
 	r.ids, r.targets = nil, nil
 }
 
-// provenSince reports whether a refusal since then must be about the notification.
+// provenSince reports whether the credential has worked since then, so that the refusal must be
+// about the notification.
 func (r *refusals) provenSince(refused time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !refused.IsZero() && r.proven.After(refused)
 }
 
-// conclusive returns the last refusal if there were so many that it cannot be about the
-// notifications. unsettled counts those that there are.
+// conclusive returns the last refusal if there were so many that they cannot be about the
+// notifications. unsettled returns how many notifications there are.
 func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendError, n, targets int) {
 	r.mu.Lock()
 	n, targets, last = len(r.ids), len(r.targets), r.last
@@ -73,7 +74,7 @@ func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendErr
 	return last, n, targets
 }
 
-// targetOf is who a notification goes to, all or some of whom.
+// targetOf returns the target of a notification, whether it goes to all or some of its users.
 func targetOf(body []byte) string {
 	var target struct {
 		CompanyID    string `json:"company_id"`

@@ -13,13 +13,13 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// to is a notification to a company of its own.
+// to returns a notification to its own company.
 func to(company string, i int) whop.Notification {
 	return whop.ToCompany(company, whop.Message{Title: "T", Content: "C"}).WithIdempotencyKey(fmt.Sprintf("%s-%d", company, i))
 }
 
-// A wrong key, permission or address is not the notifications' fault: none must become a
-// dead letter of it, and the worker says so.
+// A wrong key, permission or address is not the notifications' fault. None may become a dead
+// letter because of it, and the worker returns an error that says so.
 func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply   whoptest.Reply
@@ -64,7 +64,7 @@ func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
 	}
 }
 
-// Once another notification has shown that key and address work, the refusal is about the
+// Once another notification has shown that key and address work, a refusal is about its
 // notification.
 func TestARefusalOfOneAmongManyIsADeadLetter(t *testing.T) {
 	for _, status := range []int{401, 403, 404, 410} {

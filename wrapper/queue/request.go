@@ -12,15 +12,15 @@ import (
 const (
 	// requestTime bounds every request to NATS, whatever the context allows.
 	requestTime = 5 * time.Second
-	// storeTime bounds what is stored between two states of a notification.
+	// storeTime bounds the storing of a notification's next state.
 	storeTime = 2 * requestTime
-	// pingTime is how long a server may take to answer a ping, after a request that it did
-	// not answer. A connection on which it does not is replaced: the server may be frozen
-	// or cut off, and the client would notice only after minutes.
+	// pingTime is how long a server may take to answer a ping, after it did not answer a
+	// request. If it takes longer, the queue reconnects: the server may be frozen or cut
+	// off, and the NATS client would notice only after minutes.
 	pingTime = 2 * time.Second
 )
 
-// ask makes one bounded request, and says of a failure how to mend it.
+// ask makes one bounded request. Its error says how to fix the failure.
 func (q *Queue) ask(ctx context.Context, request func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
@@ -31,7 +31,7 @@ func (q *Queue) ask(ctx context.Context, request func(context.Context) error) er
 	return q.explain(err)
 }
 
-// revive reconnects where the server does not answer a ping.
+// revive reconnects if the server does not answer a ping.
 func (q *Queue) revive() {
 	if !q.reviving.TryLock() {
 		return // somebody else does
@@ -43,9 +43,9 @@ func (q *Queue) revive() {
 	}
 }
 
-// publish stores a message, for which it asks again until ctx ends, or for storeTime if it has
-// no deadline: a message id or an expected sequence has to make that safe. certain is true
-// where the error says that the message was not stored.
+// publish stores a message. It tries again until ctx ends, or for storeTime if ctx has no
+// deadline; a message id or an expected sequence must make that safe. certain is true if the
+// message was certainly not stored.
 func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (ack *jetstream.PubAck, certain bool, err error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -65,31 +65,31 @@ func (q *Queue) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.Publ
 		case errors.Is(err, nats.ErrConnectionClosed):
 			return nil, false, err
 		}
-		certain = certain && errors.Is(err, jetstream.ErrNoStreamResponse) // then nobody got it
+		certain = certain && errors.Is(err, jetstream.ErrNoStreamResponse) // no stream received it
 		if !sleep(ctx, 250*time.Millisecond) {
 			return nil, certain, err
 		}
 	}
 }
 
-// Codes of JetStream's errors, for what passes: no quorum, no leader yet, or the same message
-// is being stored.
+// JetStream's codes for temporary errors: no quorum, no leader yet, or the same message is
+// being stored.
 const codeNotAvailable, codeNotLeader, codeInProcess = 10008, 10009, 10158
 
-// isRefusal reports whether the server answered, and would answer the same again.
+// isRefusal reports whether the server refused, and would refuse again.
 func isRefusal(err error) bool {
 	api, answered := errors.AsType[*jetstream.APIError](err)
 	return answered && api.ErrorCode != codeNotAvailable && api.ErrorCode != codeNotLeader && api.ErrorCode != codeInProcess
 }
 
-// isConflict reports whether an expected sequence was not the last.
+// isConflict reports whether the error says that an expected sequence was not the last one.
 func isConflict(err error) bool {
 	api, answered := errors.AsType[*jetstream.APIError](err)
 	return answered && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// get reads the first message from seq on, of a subject if it is not "", or the last of the
-// subject where seq is 0. It returns [jetstream.ErrMsgNotFound] if there is none.
+// get reads the first message from seq on, of the subject if that is not "". If seq is 0, it
+// reads the subject's last message. It returns [jetstream.ErrMsgNotFound] if there is none.
 func (q *Queue) get(ctx context.Context, stream jetstream.Stream, seq uint64, subject string) (msg *jetstream.RawStreamMsg, err error) {
 	err = q.ask(ctx, func(ctx context.Context) error {
 		switch {
@@ -105,7 +105,7 @@ func (q *Queue) get(ctx context.Context, stream jetstream.Stream, seq uint64, su
 	return msg, err
 }
 
-// remove deletes a message; that it is gone already is no error.
+// remove deletes a message. It returns nil if the message is already gone.
 func (q *Queue) remove(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 	err := q.ask(ctx, func(ctx context.Context) error { return stream.DeleteMsg(ctx, seq) })
 	if err != nil {
@@ -116,7 +116,7 @@ func (q *Queue) remove(ctx context.Context, stream jetstream.Stream, seq uint64)
 	return err
 }
 
-// info asks for the state of a stream, of its subjects only those that match filter.
+// info returns the state of a stream, with only the subjects that match filter.
 func (q *Queue) info(ctx context.Context, stream jetstream.Stream, filter string) (info *jetstream.StreamInfo, err error) {
 	err = q.ask(ctx, func(ctx context.Context) error {
 		if filter == "" {

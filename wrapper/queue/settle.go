@@ -15,7 +15,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// fate is what follows a failed delivery.
+// fate is what happens to a notification after a failed delivery.
 type fate int
 
 const (
@@ -26,8 +26,8 @@ const (
 	buried
 )
 
-// judge decides on a failure, given the outcome over all deliveries, and whether the queue
-// made up the key.
+// judge decides what follows a failure. outcome covers all deliveries; generated says that the
+// queue generated the key.
 func judge(failure *whop.SendError, outcome whop.Outcome, generated bool) fate {
 	answer, answered := errors.AsType[*whop.APIError](failure)
 	replay := answered && answer.Replayed
@@ -47,7 +47,7 @@ func judge(failure *whop.SendError, outcome whop.Outcome, generated bool) fate {
 }
 
 // mayBeCredential reports whether a refusal may be about the API key, its permissions or the
-// base URL, and so meet every notification.
+// base URL, and so would hit every notification.
 func mayBeCredential(answer *whop.APIError) bool {
 	switch answer.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
@@ -56,18 +56,18 @@ func mayBeCredential(answer *whop.APIError) bool {
 	return errors.Is(answer, whop.ErrRedirect)
 }
 
-// passes reports whether a refusal would have been retried, were it not a replay.
+// passes reports whether the client would have retried the refusal if it were not a replay.
 func passes(answer *whop.APIError) bool {
 	return answer.StatusCode == http.StatusRequestTimeout || answer.StatusCode == http.StatusTooManyRequests
 }
 
-// proves reports whether only Whop can have answered so, to a key that it accepts.
+// proves reports whether the answer proves that Whop accepts the API key.
 func proves(failure *whop.SendError) bool {
 	answer, ok := errors.AsType[*whop.APIError](failure)
 	return ok && (answer.Replayed || errors.Is(answer, whop.ErrNotQueued) || (answer.Type != "" || answer.Code != "") && answer.StatusCode < 500 && !mayBeCredential(answer))
 }
 
-// settle carries out what a failure leads to.
+// settle carries out what judge decided on a failure.
 func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError) {
 	w := h.worker
 	answer, answered := errors.AsType[*whop.APIError](failure)
@@ -123,7 +123,7 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 	}
 }
 
-// giveBack leaves a notification that was not attempted in its place.
+// giveBack returns a notification that was not attempted to its place in the queue.
 func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.SendError) {
 	wait := min(max(failure.RetryAfter, time.Second), time.Minute)
 	if ending {
@@ -143,7 +143,7 @@ func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.Send
 	h.observe(ctx, Event{Err: failure, RetryIn: max(wait, time.Millisecond)})
 }
 
-// again puts a notification aside until its next try.
+// again stores a notification for its next try.
 func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time.Duration) {
 	next := h.item
 	next.deliveries++
@@ -158,7 +158,7 @@ func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time
 	h.observe(ctx, Event{Err: failure, RetryIn: wait})
 }
 
-// postpone puts aside what must not be sent before a time.
+// postpone stores a notification until its NotBefore.
 func (h *handling) postpone(ctx context.Context) {
 	next := h.item
 	next.deliveries++
@@ -169,7 +169,7 @@ func (h *handling) postpone(ctx context.Context) {
 	h.confirm(ctx)
 }
 
-// later stores a notification so that it is given out at a time.
+// later stores a notification that a worker may take at a time.
 func (q *Queue) later(ctx context.Context, it *item, at time.Time) error {
 	m := it.message(q.laterSubject(it.id), delivery(it.id, it.deliveries))
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+formatTime(at))
@@ -181,11 +181,11 @@ func (q *Queue) later(ctx context.Context, it *item, at time.Time) error {
 	return nil
 }
 
-// leave gives a notification back where the queue's server is the reason. What was written
-// down before the attempt stays, since it may have been made.
+// leave returns a notification to the queue after a failure of the queue's server. The record of
+// the attempt stays, since the attempt may have been made.
 func (h *handling) leave(ctx context.Context, err error) {
 	const wait = time.Second
-	_ = h.msg.NakWithDelay(wait) // if it does not arrive either, the server gives it out in ackWait
+	_ = h.msg.NakWithDelay(wait) // if this is lost too, the server redelivers after ackWait
 	if h.worker.warned.now() {
 		h.worker.queue.logger.WarnContext(ctx, "queue: the queue's server failed; will try again", "idempotency_key", h.item.key, "error", err)
 	}
@@ -193,7 +193,7 @@ func (h *handling) leave(ctx context.Context, err error) {
 	sleep(ctx, wait)
 }
 
-// bury makes a dead letter of a notification: one, also if it is interrupted and done again.
+// bury makes a dead letter of a notification: only one, even if it is interrupted and repeated.
 func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error) {
 	q := h.worker.queue
 	it := h.item
@@ -206,7 +206,7 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 		m := it.message(q.deadSubject(it.id), delivery(it.id, it.deliveries))
 		m.Header.Set(outcomeHeader, outcome.String())
 		_, _, err := q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
-		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // from elsewhere, and as large as can be
+		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // another publisher's, of the largest size
 			it.reason = fmt.Sprintf("its %d bytes could not be kept beside the reason, and are number %d of the stream %s for a day: %s", len(it.body), it.id, q.name, it.reason)
 			it.body, it.key = nil, oneLine(it.key[:min(len(it.key), 255)])
 			continue
@@ -222,8 +222,8 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 	h.observe(ctx, Event{Err: reason, Dead: true, Outcome: outcome})
 }
 
-// confirm takes a notification out of where it was given out from, and waits for the answer. If
-// that is lost it comes again, and Whop, what waits or the dead letters know it.
+// confirm acknowledges a notification, and waits for the server's answer. If that is lost, the
+// notification comes again; Whop, the retries or the dead letters then recognize it.
 func (h *handling) confirm(ctx context.Context) {
 	q := h.worker.queue
 	for range 2 {
@@ -241,12 +241,12 @@ func (h *handling) confirm(ctx context.Context) {
 	}
 }
 
-// lingerTime is how long it stays written down that an attempt began, after it was settled:
-// until the server has certainly stored the acknowledgement.
+// lingerTime is how long the record of an attempt stays after it was settled: until the server
+// has certainly stored the acknowledgement.
 const lingerTime = 2 * time.Second
 
-// forget removes what was written down before the attempt, in its time. If the worker ends
-// before that, it goes with prune.
+// forget removes the record of the attempt after lingerTime. If the worker ends before that,
+// prune removes it.
 func (h *handling) forget(ctx context.Context) {
 	w, b := h.worker, h.begun
 	if b.seq > 0 {
@@ -258,11 +258,11 @@ func (h *handling) forget(ctx context.Context) {
 	}
 }
 
-// retryDelay is the wait before delivery n+1: what the server asked for, and up to 10 %
-// more; else 1 s, doubled each time up to 5 min, less up to 25 %.
+// retryDelay returns the wait before delivery n+1: what the server asked for plus up to 10 %,
+// or else 1 s, doubled each time up to 5 min, minus up to 25 %.
 func retryDelay(n int, asked time.Duration) time.Duration {
 	if asked > 0 {
-		asked = min(asked, keyMemory) // then it may ask for more
+		asked = min(asked, keyMemory) // it may ask for more after that
 		return asked + rand.N(min(asked/10, time.Minute)+1)
 	}
 	const base, most = time.Second, 5 * time.Minute

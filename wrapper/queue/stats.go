@@ -9,29 +9,29 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Stats counts the notifications of a queue: each is in one of the five counts, or was
-// dropped or canceled. While one moves it may be missing from Sent for a moment.
+// Stats counts the notifications of a queue. Each is in one of the five counts, unless it was
+// dropped or canceled. While it moves, it may be missing from Sent for a moment.
 type Stats struct {
-	Waiting  int `json:"waiting"`   // no worker has had them yet
-	Retrying int `json:"retrying"`  // wait for their next try, or for the time of NotBefore
-	InFlight int `json:"in_flight"` // in the hands of workers
-	Sent     int `json:"sent"`      // queued at Whop, since the queue was made
+	Waiting  int `json:"waiting"`   // no worker has taken them yet
+	Retrying int `json:"retrying"`  // waiting for their next try, or for NotBefore
+	InFlight int `json:"in_flight"` // held by workers
+	Sent     int `json:"sent"`      // queued at Whop since the queue was created
 	Dead     int `json:"dead"`      // dead letters now
-	// Oldest is how long ago the first of those that wait for a worker, or are in flight,
-	// was enqueued; if there are none, the one whose next try has been due longest. 0 if
-	// there is none.
+	// Oldest is the age of the oldest notification that is waiting or in flight. If there
+	// are none, it is how long the oldest next try has been due. 0 if there is neither.
 	Oldest time.Duration `json:"oldest"`
-	// LastSuccess is when Whop last queued one, to within a few seconds; zero if never.
+	// LastSuccess is when Whop last queued a notification, to within a few seconds; zero if
+	// never.
 	LastSuccess time.Time `json:"last_success,omitzero"`
 }
 
-// Stats returns the counts, as of one moment as nearly as possible.
+// Stats returns the counts, taken as close together as possible.
 func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 	fail := func(err error) (Stats, error) { return Stats{}, fmt.Errorf("queue: counting: %w", err) }
 	var line, retry, dead, gone *jetstream.StreamInfo
 	var workers, retries *jetstream.ConsumerInfo
-	// In the order in which a notification moves, so that none is passed over: one that moves
-	// meanwhile is counted twice, and missing from Sent.
+	// Count in the order in which a notification moves, so that none is missed: one that
+	// moves meanwhile is counted twice, and missing from Sent.
 	for _, count := range []func() error{
 		func() error { line, err = q.info(ctx, q.line, ""); return err },
 		func() error { workers, err = q.consumerInfo(ctx, q.fresh); return err },
@@ -47,8 +47,8 @@ func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 	s.InFlight = workers.NumAckPending + retries.NumAckPending
 	s.Retrying = max(0, int(retry.State.Msgs)-retries.NumAckPending)
 	s.Dead = int(dead.State.Msgs)
-	// The server counts what is pending a moment after it came. What no worker has had yet is
-	// not sent, so what is missing in that count waits.
+	// The server counts a new message as pending only after a moment. No worker has taken
+	// such a message, so add what is missing in that count to Waiting.
 	unsent := s.InFlight + s.Retrying + s.Dead
 	live := int(line.State.LastSeq) - len(gone.State.Subjects) - unsent
 	s.Sent = max(0, min(live-int(workers.NumPending), int(workers.Delivered.Stream)-unsent))

@@ -14,42 +14,42 @@ import (
 )
 
 const (
-	// keyMemory is how long Whop remembers an idempotency key
-	// (docs.whop.com, developer/api/idempotency), and so does the queue.
+	// keyMemory is how long Whop, and so the queue, remembers an idempotency key
+	// (docs.whop.com, developer/api/idempotency).
 	keyMemory = 24 * time.Hour
-	// keyLifetime is how long a key is used: the hour less allows for clocks that differ
-	// and requests that are under way.
+	// keyLifetime is how long the queue uses a key. It is an hour shorter, to allow for
+	// clocks that differ and for requests in flight.
 	keyLifetime = 23 * time.Hour
 
-	// ackWait is how long the server waits for a sign of life from the worker that has a
-	// notification, before it gives it to another one.
+	// ackWait is how long the server waits for a sign of life from the worker that holds a
+	// notification, before it redelivers it to another worker.
 	ackWait = 10 * time.Second
-	// maxUnsettled bounds the notifications that all workers together have in hand.
+	// maxUnsettled bounds the notifications that all workers together hold.
 	maxUnsettled = 10_000
 	// maxPulls bounds the requests for a notification that wait at the server.
 	maxPulls = 20_000
-	// minPayload is the least max_payload of a server: less would leave no room for a
-	// notification beside the headers.
+	// minPayload is the smallest max_payload that a server may have: less would leave no
+	// room for a notification beside the headers.
 	minPayload = 2 * headroom
 )
 
-// The subjects of the line. What EnqueueAt enqueued has one of its own, so that the last
-// position can be looked up.
+// The subjects of the line. EnqueueAt uses its own, so that the last position can be looked up.
 func (q *Queue) plainSubject() string    { return q.name + ".send.plain" }
 func (q *Queue) numberedSubject() string { return q.name + ".send.numbered" }
 
-// The subjects of what waits for a time: a schedule, and the message that it becomes.
+// The subjects of a notification that waits for a time: of its schedule, and of the message
+// that the schedule publishes.
 func (q *Queue) laterSubject(id uint64) string { return fmt.Sprintf("%s.later.%d", q.name, id) }
 func (q *Queue) dueSubject(id uint64) string   { return fmt.Sprintf("%s.due.%d", q.name, id) }
 
-// The subjects of what is written down before an attempt, and of what ended by the hand
-// of a person (see Stats).
+// The subjects of the records of begun attempts, and of dropped or canceled notifications
+// (see Stats).
 func (q *Queue) begunSubject(what string) string { return q.name + ".begun." + what }
 func (q *Queue) goneSubject(id uint64) string    { return fmt.Sprintf("%s.gone.%d", q.name, id) }
 
 func (q *Queue) deadSubject(id uint64) string { return fmt.Sprintf("%s.dead.%d", q.name, id) }
 
-// open opens everything, and waits for a cluster that has no quorum yet.
+// open opens everything. It waits for a cluster that has no quorum yet.
 func (q *Queue) open(ctx context.Context) error {
 	if q.nc.IsConnected() && q.nc.MaxPayload() < minPayload {
 		return fmt.Errorf("max_payload of the NATS server is %d bytes, too small for a notification: set it to %d or more (1 MiB is NATS's default)", q.nc.MaxPayload(), minPayload)
@@ -75,7 +75,7 @@ func (q *Queue) open(ctx context.Context) error {
 	}
 }
 
-// openStreams makes or finds the streams, consumers and the bucket.
+// openStreams creates or finds the streams, consumers and the bucket.
 func (q *Queue) openStreams(ctx context.Context) (err error) {
 	base := jetstream.StreamConfig{
 		Discard:     jetstream.DiscardNew,
@@ -89,7 +89,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	line.Description = "Whop notifications to send, and those of the last day"
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
 	retry.Description = "Whop notifications that wait for their next try, or for a time"
-	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // of which there is none without a limit
+	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // discards nothing, since there is no limit
 	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">"), q.name + ".gone.*"}
 	attempts.Description = "Which attempts to send a Whop notification have begun"
 	dead.Name, dead.Subjects = q.name+"-dead", []string{q.name + ".dead.*"}
@@ -112,7 +112,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	return err
 }
 
-// errSetUp marks what is there and cannot serve.
+// errSetUp marks an existing stream, consumer or bucket whose settings are unsafe.
 var errSetUp = errors.New("the queue could lose notifications, send them twice, or stop: repair or remove it")
 
 func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
@@ -131,7 +131,7 @@ func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (st
 		"name", "description", "num_replicas", "placement", "compression", "republish", "metadata", "template_owner",
 		"max_consumers", "consumer_limits", "first_seq", "allow_msg_ttl", "allow_rollup_hdrs", "allow_atomic", "allow_batched",
 	}
-	if want.Discard == jetstream.DiscardNew { // a limit refuses what is new, and drops nothing
+	if want.Discard == jetstream.DiscardNew { // a limit refuses new messages, and drops none
 		free = append(free, "max_msgs", "max_bytes")
 	}
 	if err := checkSetUp("stream "+want.Name, have, want, free); err != nil {
@@ -188,7 +188,7 @@ func (q *Queue) openBucket(ctx context.Context, name string) (bucket jetstream.K
 		if bucket, err = q.js.KeyValue(ctx, name); errors.Is(err, jetstream.ErrBucketNotFound) {
 			bucket, err = q.js.CreateKeyValue(ctx, want)
 		}
-		if errors.Is(err, jetstream.ErrBucketExists) { // since a moment ago
+		if errors.Is(err, jetstream.ErrBucketExists) { // somebody has just created it
 			bucket, err = q.js.KeyValue(ctx, name)
 		}
 		if err == nil {
@@ -204,8 +204,8 @@ func (q *Queue) openBucket(ctx context.Context, name string) (bucket jetstream.K
 	})
 }
 
-// checkSetUp returns an error that names each setting which is not as wanted, by the name that
-// the server has for it, but for those that may be anything.
+// checkSetUp returns an error that names each wrong setting, by the server's name for it. The
+// settings in free may have any value.
 func checkSetUp(what string, have, want any, free []string) error {
 	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
 	var wrong []string
@@ -221,7 +221,7 @@ func checkSetUp(what string, have, want any, free []string) error {
 	return fmt.Errorf("%s: %s; else %w", what, strings.Join(wrong, "; "), errSetUp)
 }
 
-// sameSetting knows that a server says -1 for no limit, and nothing for an empty list.
+// sameSetting compares two settings. A server reports no limit as -1, and omits an empty list.
 func sameSetting(a, b reflect.Value) bool {
 	switch {
 	case a.CanInt() && a.Int() <= 0:

@@ -5,9 +5,8 @@ import (
 	"syscall"
 )
 
-// The stores of tests lie in memory where there is room: a dozen servers that sync each
-// message would wait for the disk, and for each other. A process that is killed loses nothing
-// there either.
+// Tests keep their stores in memory if there is room: a dozen servers that sync each message
+// would wait for the disk, and for each other. A killed process loses nothing there either.
 func init() {
 	const dir, enough = "/dev/shm", 4 << 30
 	var s syscall.Statfs_t

@@ -14,13 +14,13 @@ import (
 
 const (
 	pruneInterval = 10 * time.Minute
-	// pruneAge is how long what is done stays: for as long as its key must be known.
+	// pruneAge is how long a finished notification stays: as long as its key must be known.
 	pruneAge = keyMemory + time.Hour
 )
 
 const successKey = "success"
 
-// keepUp does what is due each second, and now and then, until ctx ends.
+// keepUp does the periodic work of a worker, some each second, some less often, until ctx ends.
 func (w *worker) keepUp(ctx, settling context.Context) {
 	q := w.queue
 	for pruned := (time.Time{}); ; {
@@ -58,7 +58,7 @@ func (w *worker) answered(queued bool) {
 	}
 }
 
-// noteSuccess writes down when the last notification was queued, for Stats.
+// noteSuccess records when the last notification was queued, for Stats.
 func (w *worker) noteSuccess(ctx context.Context) {
 	last := w.success.Swap(0)
 	if last == 0 {
@@ -72,7 +72,7 @@ func (w *worker) noteSuccess(ctx context.Context) {
 	}
 }
 
-// prune drops what is done from the front of the line, but keeps the last position.
+// prune drops finished notifications from the front of the line, but keeps the last position.
 func (q *Queue) prune(ctx context.Context) error {
 	end, err := q.firstToStay(ctx)
 	if err != nil || end == 0 {
@@ -96,8 +96,8 @@ func (q *Queue) prune(ctx context.Context) error {
 	return nil
 }
 
-// firstToStay is the number of the first notification that is not done or not old; 0 if
-// there is nothing before it.
+// firstToStay returns the number of the first notification that is unfinished or recent; 0 if
+// there is nothing to drop before it.
 func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	workers, err := q.consumerInfo(ctx, q.fresh)
 	if err != nil {
@@ -127,8 +127,9 @@ func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	return first + uint64(n), failed
 }
 
-// pruneAttempts removes what workers that were killed have written down, once the notification
-// is settled: of what is an hour old, so that a server which forgot an acknowledgement finds it.
+// pruneAttempts removes the records of killed workers, once their notifications are settled. It
+// removes only records that are an hour old, because a server that forgot an acknowledgement
+// still needs newer ones.
 func (q *Queue) pruneAttempts(ctx context.Context) error {
 	for seq := uint64(1); ; seq++ {
 		msg, err := q.get(ctx, q.attempts, seq, q.begunSubject(">"))
@@ -152,7 +153,7 @@ func (q *Queue) pruneAttempts(ctx context.Context) error {
 	}
 }
 
-// isSettled reports whether nobody will ask any more for what was written down.
+// isSettled reports whether a record is not needed any more.
 func (q *Queue) isSettled(ctx context.Context, msg *jetstream.RawStreamMsg) (bool, error) {
 	what := strings.TrimPrefix(msg.Subject, q.begunSubject(""))
 	if number, ok := strings.CutPrefix(what, retryPrefix); ok {

@@ -9,22 +9,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// tellTime bounds one call of the function of WatchDead: the server would give the letter to
-// another watcher after ackWait.
+// tellTime bounds one call of WatchDead's function: after ackWait the server would redeliver
+// the letter to another watcher.
 const tellTime = ackWait - 2*time.Second
 
-// WatchDead calls tell with every dead letter, those that are there first, one at a time, until
-// ctx ends. It goes on behind what was told before: of the same name it may run in several
-// processes, and be killed, and each letter is told by one of them, in rare cases twice. Letters
-// that are retried or dropped before their turn are left out. The name is that of the
-// consumer on the stream of the dead letters.
+// WatchDead calls tell with every dead letter, one at a time, until ctx ends. It begins with the
+// existing ones, and continues where an earlier call under the same name stopped. Several
+// processes may use the same name, and be killed: one of them tells each letter, in rare cases
+// twice. WatchDead leaves out letters that are retried or dropped before their turn. name is the
+// name of the consumer on the stream of dead letters.
 //
-// The context of tell ends after 8 s. When tell returns an error, the letter comes again, after
-// 1 s, doubled each time up to 5 min, and the others come meanwhile. It may change neither
-// letter nor queue; a slow one holds up no worker.
+// The context of tell ends after 8 s. If tell returns an error, the letter comes again after
+// 1 s, doubled each time up to 5 min; the others come meanwhile. tell must not change the letter
+// or the queue. A slow tell holds up no worker.
 //
-// A NATS server that is away is waited for. It returns nil when ctx has ended, and an error if
-// the connection is closed, or the name is of a consumer that leaves letters out.
+// WatchDead waits for a NATS server that is away. It returns nil when ctx has ended. It returns
+// an error if the connection is closed, or if name belongs to a consumer that leaves letters out.
 func (q *Queue) WatchDead(ctx context.Context, name string, tell func(context.Context, DeadLetter) error) error {
 	var warned sometimes
 	for {
@@ -46,7 +46,7 @@ func (q *Queue) WatchDead(ctx context.Context, name string, tell func(context.Co
 	}
 }
 
-// tellNext waits a while for the next dead letter, and tells of it.
+// tellNext waits a while for the next dead letter, and passes it to tell.
 func (q *Queue) tellNext(ctx context.Context, letters jetstream.Consumer, tell func(context.Context, DeadLetter) error) error {
 	fetching, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
@@ -70,7 +70,7 @@ func (q *Queue) tellNext(ctx context.Context, letters jetstream.Consumer, tell f
 	case ctx.Err() != nil:
 		return msg.Nak()
 	}
-	// A moment for others where many fail at once.
+	// If many fail at once, leave the others some time.
 	sleep(ctx, 100*time.Millisecond)
 	return msg.NakWithDelay(retryDelay(int(min(meta.NumDelivered, 100)), 0))
 }

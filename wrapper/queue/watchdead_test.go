@@ -13,8 +13,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// Every dead letter is told, also after the process was started again; one that cannot be told
-// comes again, and holds up no other.
+// WatchDead tells every dead letter, also after a restart. If tell fails, the letter comes again,
+// and holds up no other.
 func TestDeadLettersAreTold(t *testing.T) {
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "Verify first.") })

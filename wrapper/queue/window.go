@@ -3,31 +3,31 @@ package queue
 import "time"
 
 const (
-	// windowTime is how long an attempt counts: a minute, and a second for requests that
+	// windowTime is how long an attempt counts: a minute, plus a second for requests that
 	// arrive late.
 	windowTime = 61 * time.Second
-	// tick is to what times are rounded, up, so that there are never many.
+	// tick is the unit to which times are rounded up, so that a window stays short.
 	tick = 100 * time.Millisecond
 )
 
-// window is the attempts of the last minute, oldest first. Its JSON is the value in the bucket.
+// window holds the attempts of the last minute, oldest first. Its JSON is the bucket's value.
 type window []taken
 
-// taken is attempts of one tick.
+// taken counts the attempts of one tick.
 type taken struct {
 	At    int64 `json:"t"`           // Unix milliseconds
 	N     int   `json:"n"`           // attempts
-	Again int   `json:"r,omitempty"` // of which after the first of a notification
+	Again int   `json:"r,omitempty"` // retries among them
 }
 
-// take returns the window with up to n attempts more; if there is room for none, how long it
-// takes until there may be.
+// take returns the window with up to n more attempts. If there is no room, it returns how long
+// to wait until there may be.
 func (w window) take(now time.Time, n, perMinute int, again bool) (next window, got int, wait time.Duration) {
 	free, freeAgain := perMinute, max(1, perMinute/retryShare)
 	at := now.UnixMilli()
 	wait = windowTime
 	for _, t := range w {
-		t.At = min(t.At, at+tick.Milliseconds()) // later ones are by a clock that was wrong
+		t.At = min(t.At, at+tick.Milliseconds()) // a later time comes from a wrong clock
 		left := time.Duration(t.At-at)*time.Millisecond + windowTime
 		if left <= 0 || t.N <= 0 {
 			continue
@@ -40,7 +40,7 @@ func (w window) take(now time.Time, n, perMinute int, again bool) (next window, 
 	}
 	if again {
 		if free < 1 {
-			wait = tick // until a first attempt goes out of the window
+			wait = tick // until a first attempt leaves the window
 		}
 		free = min(free, freeAgain)
 	}

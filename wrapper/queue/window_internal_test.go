@@ -9,14 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// However attempts are taken, in any 60 s there are at most as many as allowed, of those that
-// come again at most a quarter, and none waits for nothing.
+// In any 60 s there are at most as many attempts as allowed, with at most a quarter of retries,
+// and no attempt waits without need.
 func TestWindow(t *testing.T) {
 	for name, c := range map[string]struct {
 		perMinute int
-		again     float64 // the share of those that come again
+		again     float64 // the share of retries
 		atATime   int
-		every     time.Duration // how long there is between two who ask, at most
+		every     time.Duration // the longest time between two calls
 	}{
 		"one at a time":           {600, 0, 1, 200 * time.Millisecond},
 		"ten at a time":           {600, 0, 10, time.Second},
@@ -33,7 +33,7 @@ func TestWindow(t *testing.T) {
 			var all []taken
 			var w window
 			now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-			free, freeAgain := now, now // when one may next be taken, as take said
+			free, freeAgain := now, now // when take said that one may be taken next
 			for range 5000 {
 				now = now.Add(rand.N(c.every))
 				again := rand.Float64() < c.again

@@ -17,30 +17,35 @@ import (
 const (
 	defaultConcurrency = 16
 	fetchTime          = 3 * time.Second
-	// fetchPulse is how often the server has to say that it is there while nothing waits.
+	// fetchPulse is how often the server must send a heartbeat while nothing waits.
 	fetchPulse = time.Second
 	// attemptTime bounds one Send, with its waits for the limiter and its retries.
 	attemptTime = 10 * time.Minute
-	// holdTime bounds how long a worker keeps a notification to itself, whatever it does.
+	// holdTime bounds how long a worker may hold a notification, whatever it does.
 	holdTime = attemptTime + time.Minute
 )
 
-// Work sends what is in the queue by c, up to concurrency at a time (under 1 means 16),
-// until ctx ends. What waits for another try takes up to a quarter of that (at least one,
-// beside the one if concurrency is 1). Then it takes no more, lets the attempts in flight
-// finish, gives the rest back, and returns nil, all within [WithDrainTimeout]. Any number of
-// processes may work on one queue, and be killed: what one of them had goes to another, or to
-// itself after it is started again, 10 s later.
+// Work sends the queue's notifications through c, up to concurrency at a time (under 1 means
+// 16), until ctx ends. Retries take up to a quarter of that, but at least one; with concurrency
+// 1, one retry may run beside the one new notification. When ctx ends, Work takes no more
+// notifications, lets the attempts in flight finish, returns the rest to the queue, and returns
+// nil, all within [WithDrainTimeout]. Any number of processes may work on one queue, and be
+// killed: after 10 s another process, or the same one restarted, takes over what the killed one
+// held.
 //
-// It returns an error if continuing is pointless: if Whop refuses everything, by 401, 403,
-// 404, 405, 410 or a redirect (the API key, its permissions or the base URL is wrong); if the
-// connection or the queue is gone for good; and at once if the [whop.RetryPolicy] of c has
-// AtMostOnce, which a queue that gives a notification out again cannot keep. In each case the
-// notifications stay in the queue. A server that is away is waited for, for as long as the
-// connection tries: set nats.MaxReconnects(-1).
+// It returns an error if continuing is pointless, and leaves the notifications in the queue:
 //
-// c paces itself alone. To pace several processes together, give it [Queue.Limiter] by
-// [whop.WithLimiter].
+//   - Whop refuses everything with 401, 403, 404, 405, 410 or a redirect: the API key, its
+//     permissions or the base URL is wrong.
+//   - The connection is closed, or the queue is deleted.
+//   - The [whop.RetryPolicy] of c has AtMostOnce. Work then returns at once, because a queue
+//     that redelivers cannot keep that promise.
+//
+// Work waits for a server that is away, for as long as the connection tries to reconnect: set
+// nats.MaxReconnects(-1).
+//
+// c paces only its own process. To pace several processes together, pass [Queue.Limiter] to c
+// with [whop.WithLimiter].
 func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error {
 	if c == nil {
 		return errors.New("queue: Work: the client is nil")
@@ -59,7 +64,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	}
 	ctx, w.stop = context.WithCancelCause(ctx)
 	defer w.stop(nil)
-	// settling ends when everything must have, sending a little earlier.
+	// settling ends when everything must have ended; sending ends a little earlier.
 	settling, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	sending, cancel := context.WithCancel(context.WithValue(settling, endingKey{}, ctx.Done()))
@@ -81,7 +86,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 		cancel()
 		if !await(ended, margin) {
 			abandon()
-			await(ended, time.Second) // what sits in a function of the caller's stays there
+			await(ended, time.Second) // a call stuck in the caller's function is left behind
 		}
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errStopped) {
@@ -109,7 +114,7 @@ type worker struct {
 	queue  *Queue
 	client *whop.Client
 	stop   context.CancelCauseFunc
-	slots  chan struct{} // taken by what is being sent
+	slots  chan struct{} // one is taken while a notification is being sent
 
 	brake    brake
 	share    share
@@ -120,7 +125,7 @@ type worker struct {
 	parts    sync.WaitGroup
 }
 
-// serve sends one notification after the other that a consumer gives out, until ctx ends.
+// serve sends a consumer's notifications one after the other, until ctx ends.
 func (w *worker) serve(ctx, sending, settling context.Context, c jetstream.Consumer, retry bool) {
 	for w.ready(ctx, retry) {
 		msg, err := w.next(ctx, c)
@@ -159,7 +164,7 @@ func (w *worker) ready(ctx context.Context, retry bool) bool {
 	}
 }
 
-// next takes a notification from the server; nil if none waits.
+// next takes a notification from the server, or returns nil if none waits.
 func (w *worker) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
 	fetching, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
@@ -170,7 +175,8 @@ func (w *worker) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg,
 	return msg, err
 }
 
-// trouble is met where the server gives out nothing, and does not say that there is nothing.
+// trouble handles a failed fetch: the server neither delivered a message nor said that none
+// waits.
 func (w *worker) trouble(ctx context.Context, c jetstream.Consumer, err error) {
 	if ctx.Err() != nil {
 		return
@@ -194,7 +200,7 @@ func (w *worker) trouble(ctx context.Context, c jetstream.Consumer, err error) {
 	sleep(ctx, 500*time.Millisecond)
 }
 
-// sometimes is for what would be logged too often.
+// sometimes limits how often a message is logged.
 type sometimes struct {
 	mu   sync.Mutex
 	last time.Time
@@ -216,7 +222,7 @@ func (h *handling) hold(ctx context.Context) (letGo func()) {
 	ctx, letGo = context.WithTimeout(ctx, holdTime)
 	go func() {
 		for sleep(ctx, ackWait/3) {
-			_ = h.msg.InProgress() // else it is given out again, under the same key
+			_ = h.msg.InProgress() // if this is lost, it is redelivered, under the same key
 		}
 	}()
 	return letGo
