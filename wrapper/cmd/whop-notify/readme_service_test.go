@@ -63,8 +63,8 @@ func TestREADMEImage(t *testing.T) {
 			seen = append(seen, name)
 			switch name {
 			case "docker load":
-				require.Contains(t, command, " whop-notify_image_amd64.tar.gz\n")
-				require.Contains(t, document(t, "../../../.ci/release-image"), "/whop-notify_image_$arch.tar.gz")
+				require.Contains(t, command, " whop-notify_image_amd64.tar\n")
+				require.Contains(t, document(t, "../../../.ci/release-image"), `/whop-notify_image_$arch.tar" "whop-notify:$version"`)
 			case "head -c":
 				require.Contains(t, command, " --owner=65532 ")
 				require.Contains(t, document(t, "Dockerfile"), "\nUSER 65532:65532\n")
