@@ -1,4 +1,4 @@
-.PHONY: help demo interop test fuzz soak lint lint-workflows vuln generate check-generated importer-build api-diff bench spec-diff spec-update spec-address FORCE
+.PHONY: help demo interop browser test fuzz soak lint lint-workflows vuln generate check-generated importer-build api-diff bench spec-diff spec-update spec-address FORCE
 
 # Each module by itself, as those have it who import it: the workspace of go.work would build
 # all with the highest version that one of them requires. .ci/each runs a command in each.
@@ -17,6 +17,14 @@ interop: ## run Whop's own TypeScript SDKs, and the requests of newer ones, agai
 	go -C wrapper/cmd/whop-notify build -o $(CURDIR)/bin/whop-notify .
 	node $(interop_dir)/interop.mjs bin/whop-notify
 	node $(interop_dir)/relay.mjs bin/whop-notify
+
+# Ubuntu calls it chromium-browser, Debian chromium.
+browser: ## try the page of whop-notify serve in Chromium, which it installs by apt-get if there is none
+	@command -v chromium chromium-browser || { \
+		sudo=; test $$(id -u) = 0 || sudo='sudo -n'; $$sudo apt-get update && $$sudo apt-get install -y --no-install-recommends chromium; }
+	go -C wrapper/cmd/whop-notify build -o $(CURDIR)/bin/whop-notify .
+	CHROMIUM=$$(command -v chromium || command -v chromium-browser) WHOP_NOTIFY=$(CURDIR)/bin/whop-notify SCREENSHOTS=$(CURDIR)/bin/screenshots \
+		go -C .ci/browser test -tags browser -count 1 -timeout 10m -v $(TESTFLAGS) .
 
 # specsync starts no goroutine, and takes five times as long under the race detector.
 test: ## run all tests, under the race detector where there are goroutines

@@ -152,8 +152,8 @@ func TestDocumentedProgram(t *testing.T) {
 	require.Equal(t, "queued under the idempotency key "+queued[0].IdempotencyKey+"\n", string(out))
 }
 
-// tooSlow are the targets that nothing runs by itself: they take minutes, or npm.
-var tooSlow = []string{"bench", "interop", "soak"}
+// tooSlow are the targets that nothing runs by itself: they take minutes, npm or a browser.
+var tooSlow = []string{"bench", "browser", "interop", "soak"}
 
 // The make targets, scripts and files that the documents name are there, and CI runs the targets.
 func TestDocumentsNameWhatThereIs(t *testing.T) {

@@ -1,0 +1,2 @@
+// Package browser tries the page of whop-notify serve in Chromium: see make browser.
+package browser
