@@ -8,10 +8,10 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// whatNext is what to do after a send failed. ownKey says that the user chose the
-// idempotency key. Then an earlier send under it may be in doubt, of which this failure
-// says nothing, so it never tells to take another key: only Whop's repeated refusal shows
-// that nothing was queued under the old one.
+// whatNext returns what to do after a send failed. ownKey says that the user chose the
+// idempotency key. Then an earlier send under it may be in doubt, and this failure says nothing
+// about that one. So the advice is never to take another key, unless Whop replayed a refusal:
+// only that shows that nothing was queued under the old key.
 func whatNext(e *whop.SendError, ownKey bool) string {
 	if e.Outcome == whop.Unknown {
 		return "Whether it goes out is unknown. To make sure of it, and notify nobody twice, run the same command\n" +
@@ -26,7 +26,7 @@ func whatNext(e *whop.SendError, ownKey bool) string {
 		return "Nothing was tried."
 	case isReplay(e):
 		return "Nothing was queued under this key, and Whop repeats that answer to it for 24 hours: once the cause is\n" +
-			"mended, give another --idempotency-key."
+			"fixed, give another --idempotency-key."
 	case errors.Is(e, whop.ErrIdempotencyMismatch):
 		return "This run queued nothing. Within the last 24 hours the key was used for a request with another text,\n" +
 			"target or --api-version. If that was this notification, it may have gone out: do not send it again.\n" +
@@ -35,7 +35,7 @@ func whatNext(e *whop.SendError, ownKey bool) string {
 	return "This run queued nothing." + advice + "\nKeep the --idempotency-key: an earlier run under it may have queued the notification."
 }
 
-// mend says how to come further after a failure that is certain.
+// mend says how to fix a failure that is certain.
 func mend(e *whop.SendError) string {
 	switch {
 	case errors.Is(e, whop.ErrUnauthorized):

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// noArguments says what an argument that belongs to no flag usually is.
+// noArguments refuses arguments, and explains what a stray one usually means.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

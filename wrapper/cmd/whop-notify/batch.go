@@ -27,21 +27,21 @@ func newBatch() *cobra.Command {
 		Short: "Send the notifications of a file, each once, whatever happens",
 		Long: `Send the notifications of a file of newline-delimited JSON, of a pipe, or of standard input
 (-). Each line is the body that Whop's API takes, optionally with "idempotency_key" among its
-fields. Every line is checked before the first is sent, and what was checked is sent: a copy
-is kept until the batch is done. How many go to everybody is said first; --no-broadcast
-refuses them.
+fields. Every line is checked before the first is sent. A copy of the checked lines is kept
+until the batch is done, and sent from. First the command prints how many go to everybody;
+--no-broadcast refuses those.
 
-Progress is kept in a private directory, which also holds the texts. Interrupted, killed, or
-after a power failure, the same command goes on where it was: each notification is sent once.
-Where the input cannot be had again, "whop-notify batch --state DIR" goes on without it.
+Progress is kept in a private directory, which also holds the texts. After an interrupt, a
+kill or a power failure, the same command continues: each notification is sent once. If the
+input is gone, "whop-notify batch --state DIR" continues without it.
 
-The directory belongs to one input, base URL and --api-version. The same input again is
-already done, and exits as that run did; any other is refused: give another --state, or
---restart, which keeps the old directory aside as DIR.1.
+The directory belongs to one input, base URL and --api-version. If you run the same input
+again, it is already done, and the command exits as that run did. Another input is refused:
+use another --state, or --restart, which keeps the old directory as DIR.1.
 
-What Whop refuses becomes a dead letter in the directory, and the others go on: see
-"whop-notify dead". With --output json the dead letters are printed at the end as lines of
-JSON, and a line with the sums after them.`,
+If Whop refuses a notification, it becomes a dead letter in the directory, and the others go
+on: see "whop-notify dead". With --output json the command ends by printing each dead letter
+as a line of JSON, and then a line with the totals.`,
 		Example: `  # One notification a line
   cat > paid.ndjson <<'END'
   {"company_id":"biz_xxxxxxxxxxxxxx","title":"Paid","content":"Invoice 7 is paid"}
@@ -67,10 +67,10 @@ JSON, and a line with the sums after them.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.state, "state", "", "`DIR` that keeps the progress (default: FILE.state)")
-	flags.BoolVar(&f.restart, "restart", false, "begin anew, also where --state is of another input; the old directory is kept as DIR.1")
+	flags.BoolVar(&f.restart, "restart", false, "start over, even if --state belongs to another input; the old directory is kept as DIR.1")
 	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse lines that go to everybody in their target")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
-	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what becomes of each notification on standard error")
+	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log the result of each notification on standard error")
 	f.work.register(flags)
 	completeFlags(cmd)
 	return cmd
@@ -101,8 +101,8 @@ func (f *batchFlags) run(cmd *cobra.Command, file string) error {
 	return b.report(ctx)
 }
 
-// check refuses what cannot work, before anything is opened. gone says that the file is
-// not there, which an unfinished batch does not need.
+// check refuses flags that cannot work, before anything is opened. gone says that the file is
+// missing; an unfinished batch does not need it.
 func (f *batchFlags) check(cmd *cobra.Command, file string) (gone bool, err error) {
 	regular, inputErr := true, error(nil)
 	if file != "" {

@@ -32,7 +32,7 @@ func hanging(server *whoptest.Server, n int) {
 	})
 }
 
-// killedAfter gives the state of a batch that was killed when n of its notifications had
+// killedAfter returns the state of a batch that was killed when n of its notifications had
 // been sent, and others were in flight.
 func killedAfter(t *testing.T, server *whoptest.Server, file string, n int) (state string) {
 	t.Helper()

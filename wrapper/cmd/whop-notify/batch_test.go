@@ -15,7 +15,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// content is the text by which a test knows a notification again.
+// content returns the text by which a test recognizes a notification.
 func content(i int) string { return fmt.Sprintf("Invoice %d is paid", i) }
 
 // fileOf has n notifications; every third has a key of its own.

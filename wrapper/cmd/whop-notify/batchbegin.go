@@ -17,7 +17,7 @@ import (
 type batch struct {
 	flags     *batchFlags
 	cmd       *cobra.Command
-	input     string // "": go on without it
+	input     string // "": continue without it
 	inputGone bool
 	contract  contract
 	stderr    io.Writer
@@ -30,12 +30,12 @@ type batch struct {
 	waiting     bool // for room on the disk
 	alreadyDone bool // nothing was left to do when it began
 	interrupted bool
-	counted     bool         // by the dead letters too
+	counted     bool         // the dead letters are counted too
 	letters     []deadResult // at the end
 	sums        summary      // at the end
 }
 
-// begin opens the state of a batch for the input, or makes it.
+// begin opens the state of a batch for the input, or creates it.
 func (b *batch) begin(ctx context.Context) (err error) {
 	if b.dir, err = openStateDir(b.flags.state); err != nil {
 		return &exitError{code: exitNot, err: err}
@@ -62,10 +62,10 @@ func (b *batch) begin(ctx context.Context) (err error) {
 }
 
 func (b *batch) restartHint() string {
-	return "Give another --state DIR, or --restart to begin anew: that keeps the old directory aside as " + b.dir.name + ".1"
+	return "Give another --state DIR, or --restart to start over: that keeps the old directory aside as " + b.dir.name + ".1"
 }
 
-// start takes a copy of the input, checks it, and makes it a batch.
+// start copies the input, checks it, and begins a batch with it.
 func (b *batch) start(ctx context.Context, exists bool) error {
 	copied, pending, err := b.dir.create()
 	if err != nil {
@@ -104,7 +104,7 @@ func (b *batch) start(ctx context.Context, exists bool) error {
 	return nil
 }
 
-// resume goes on with the batch of the directory, if it is the one that is asked for.
+// resume continues the batch of the directory, if it is the requested one.
 func (b *batch) resume(ctx context.Context) error {
 	if err := b.state.differsIn(b.contract); err != nil {
 		return usageError(fmt.Errorf("the batch in %s (%s) %w", b.dir.name, b.state.history(), err), "Nothing was sent. "+b.restartHint())
@@ -143,7 +143,7 @@ func (b *batch) another(err error) error {
 	return usageError(err, hint)
 }
 
-// sizeUp reads an input for its sum, and counts what may be notifications.
+// sizeUp reads an input for its checksum, and counts the lines that may be notifications.
 func sizeUp(ctx context.Context, name string, stdin io.Reader) (manifest, error) {
 	reader, writer := io.Pipe()
 	go func() {

@@ -7,8 +7,8 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// count finds out what became of every line. Those are lost that may have been attempted,
-// and of which the store knows nothing.
+// count finds the result of every line. A line is lost if it may have been attempted and the
+// store does not know it.
 func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
 	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -32,8 +32,8 @@ func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
 	return lost, nil
 }
 
-// tally adds up the fates of all lines. Where it is done, a line of which neither ledger nor
-// dead letters say more than that it was queued, is lost.
+// tally adds up the fates of all lines. When the batch is done, a line is lost if the ledger
+// only says that it was queued, and it is not a dead letter.
 func (b *batch) tally(dead map[int]whop.Outcome, done bool) (lost map[int]bool) {
 	b.sums = summary{Notifications: b.state.Notifications, Everybody: b.state.Everybody, Done: done}
 	lost = map[int]bool{}

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// runAgain is the advice where a batch ends before it is done.
+	// runAgain is the advice when a batch ends before it is done.
 	runAgain = "Nothing is lost: run the same command again."
-	// maxFailures is how often the store is opened again after it failed, if nothing moved
-	// in between.
+	// maxFailures is how often the store is reopened after a failure, if nothing moved in
+	// between.
 	maxFailures = 3
 )
 
@@ -68,7 +68,7 @@ func (b *batch) sayFull(show *progress) {
 	}
 }
 
-// storeError is one of the queue's own store, which may work again when it is opened anew.
+// storeError is an error of the queue's own store, which may work again once it is reopened.
 type storeError struct{ err error }
 
 func (e *storeError) Error() string { return e.err.Error() }
@@ -79,13 +79,13 @@ func isStoreFailure(err error) bool {
 	return ok
 }
 
-// isRefusal reports whether Whop refuses everything, which no other store mends.
+// isRefusal reports whether Whop refuses everything. Reopening the store does not help then.
 func isRefusal(err error) bool {
 	_, answered := errors.AsType[*whop.APIError](err)
 	return answered
 }
 
-// sendingError gives an error that ends a run its code and advice.
+// sendingError adds the exit code and advice to an error that ends a run.
 func sendingError(err error) error {
 	if _, coded := errors.AsType[*exitError](err); coded {
 		return err
@@ -100,15 +100,15 @@ func sendingError(err error) error {
 	return &exitError{code: exitNot, err: err, hint: hint}
 }
 
-// oldestSafe is for how long after the batch was begun a line that may have been attempted
-// may be sent again under its key: Whop remembers keys for 24 hours
+// oldestSafe is the age of a batch up to which a line that may have been attempted can safely be
+// sent again under its key: Whop remembers keys for 24 hours
 // (docs.whop.com, developer/api/idempotency).
 const oldestSafe = 23 * time.Hour
 
-// again reports whether what may have been attempted may be sent again.
+// again reports whether lines that may have been attempted may be sent again.
 func (b *batch) again() bool { return time.Since(b.state.Begun) < oldestSafe }
 
-// sayLost names what the store no longer has.
+// sayLost names the lines that the store has lost.
 func (b *batch) sayLost(show *progress, lost int) {
 	then := "sending them again under the same keys, which notifies nobody twice"
 	if !b.again() {
@@ -122,7 +122,7 @@ func (b *batch) whereDead() string {
 	return "See which, and why: whop-notify dead list --state " + b.dir.name
 }
 
-// report prints what became of the batch, and returns what to exit with.
+// report prints the result of the batch, and returns the exit code.
 func (b *batch) report(ctx context.Context) error {
 	s := b.sums
 	switch {
@@ -135,7 +135,7 @@ func (b *batch) report(ctx context.Context) error {
 			return &exitError{code: exitNot, err: fmt.Errorf("writing down that the batch is done: %w", err), hint: runAgain}
 		}
 		if s.exitCode() == exitQueued {
-			_ = b.dir.root.Remove(inputFile) // nothing of it will be needed again
+			_ = b.dir.root.Remove(inputFile) // it is not needed any more
 		}
 	}
 	b.print(s)

@@ -20,7 +20,7 @@ func position(round, line int) uint64 { return uint64(round)<<roundBits | uint64
 func roundOf(position uint64) int     { return int(position >> roundBits) }
 func lineOf(position uint64) int      { return int(position & (1<<roundBits - 1)) }
 
-// session opens the store, and works on the batch for as long as that goes well.
+// session opens the store, and works on the batch until an error or the end.
 type session struct {
 	*batch
 	show   *progress
@@ -31,7 +31,7 @@ type session struct {
 	closeQueue func()
 }
 
-// maxRounds bounds how often lines are enqueued that the store has lost.
+// maxRounds bounds how often lost lines are enqueued again.
 const maxRounds = 3
 
 func (b *batch) session(ctx context.Context, show *progress) error {
@@ -55,14 +55,14 @@ func (b *batch) session(ctx context.Context, show *progress) error {
 	return s.run(ctx)
 }
 
-// mark writes down a fate. Where that cannot be, the session ends.
+// mark records a fate. If that fails, the session ends.
 func (s *session) mark(line int, f fate) {
 	if err := s.ledger.mark(line, f); err != nil {
 		s.stop(err)
 	}
 }
 
-// run goes through the input, and then through what the store has lost of it.
+// run goes through the input, then through the lines that the store has lost.
 func (s *session) run(ctx context.Context) error {
 	last, err := s.queue.Position(ctx)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *session) workOff(ctx context.Context, round int, missing func(int) bool
 		status, err := s.status(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
-				err = nil // whoever told it to end wants to know what is to go
+				err = nil // an interrupted run still reports what is left
 			}
 			return worked, err
 		}
@@ -113,8 +113,8 @@ func (s *session) workOff(ctx context.Context, round int, missing func(int) bool
 	}
 }
 
-// unqueued are the lines behind the last one in the queue, or nil if there are none. Those
-// that were in it before, the store has lost.
+// unqueued returns the lines after the last one in the queue, or nil if there are none. Those
+// that were in the queue before are lost.
 func (s *session) unqueued(last uint64) func(line int) bool {
 	if roundOf(last) > 0 {
 		return nil
@@ -128,12 +128,12 @@ func (s *session) unqueued(last uint64) func(line int) bool {
 			lost++
 		}
 	}
-	if lost > 1 { // one is that at which a killed process was
+	if lost > 1 { // a killed process was busy with one line
 		s.sayLost(s.show, lost)
 	}
 	again := s.again()
 	if lost == 0 && (fresh == 0 || !s.state.Finished.IsZero()) {
-		return nil // of a batch that was done, only blank lines are left
+		return nil // only blank lines are left: the batch was done
 	}
 	return func(line int) bool {
 		if line <= lineOf(last) {
@@ -191,8 +191,8 @@ func (s *session) work(ctx context.Context, round int, missing func(int) bool) e
 	return nil
 }
 
-// enqueue puts the missing lines into the queue. That one may be in it is written down
-// before.
+// enqueue puts the missing lines into the queue. Before each it records that the line may be in
+// the queue.
 func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool) error {
 	if missing == nil {
 		return nil
@@ -220,7 +220,7 @@ func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool
 func (s *session) watch(ctx context.Context, enqueued <-chan struct{}) error {
 	var told time.Time
 	for empty := 0; ; {
-		all := isClosed(enqueued) // before it is counted: what is counted then is all
+		all := isClosed(enqueued) // check before counting, so that the count is complete
 		status, err := s.status(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -236,7 +236,7 @@ func (s *session) watch(ctx context.Context, enqueued <-chan struct{}) error {
 			}
 		}
 		if all && status.left() == 0 {
-			if empty++; empty == 2 { // a server counts what came a moment ago a moment later
+			if empty++; empty == 2 { // a server counts new messages a moment later
 				return nil
 			}
 		} else {
@@ -259,8 +259,8 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// eachSecond syncs to disk what is known, for status and for after a power failure,
-// and finds out whether the disk has room before the store does.
+// eachSecond syncs the state to disk, for status and in case of a power failure. It notices a
+// full disk before the store does.
 func (s *session) eachSecond(status queueStatus) error {
 	return errors.Join(s.ledger.sync(), s.dir.probe(), writeStatus(s.dir, status))
 }

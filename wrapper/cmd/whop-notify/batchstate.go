@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// batchState is to which input a state directory belongs, and how its batch ended.
+// batchState says which input a state directory belongs to, and how its batch ended.
 type batchState struct {
-	Run string `json:"run"` // from which the idempotency keys are made
+	Run string `json:"run"` // the idempotency keys are made from it
 	manifest
 	contract
-	Input    string    `json:"input"` // as it was named
+	Input    string    `json:"input"` // as named on the command line
 	Begun    time.Time `json:"begun"`
 	Finished time.Time `json:"finished,omitzero"` // the last time that nothing was left to do
 	ExitCode int       `json:"exit_code"`         // then
@@ -25,10 +25,10 @@ type batchState struct {
 
 const (
 	stateFile = "batch.json"
-	inputFile = "input.ndjson" // a copy: what is sent is what was checked
+	inputFile = "input.ndjson" // a copy, so that the checked lines are sent
 )
 
-// signedState is a state with a sum over it: a damaged one would make other keys.
+// signedState is a state with a checksum: a damaged state would make other keys.
 type signedState struct {
 	State json.RawMessage `json:"batch"`
 	Sum   string          `json:"sum"`
@@ -39,7 +39,7 @@ func sumOf(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// loadState reads the state of a directory; it is nil where no batch has begun.
+// loadState reads the state of a directory. It returns nil if no batch has begun.
 func loadState(root *os.Root) (*batchState, error) {
 	content, err := root.ReadFile(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +59,7 @@ func loadState(root *os.Root) (*batchState, error) {
 	return s, nil
 }
 
-// readState reads the state of a directory that has to be there.
+// readState reads the state of a directory that must exist.
 func readState(dir string) (*batchState, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -85,7 +85,8 @@ func (s *batchState) save(d *stateDir) error {
 	return d.write(stateFile, append(signed, '\n'))
 }
 
-// differs says how the input of a batch differs from another one; nil if it is the same.
+// differs says how the input of a batch differs from another one. It returns nil if they are the
+// same.
 func (s *batchState) differs(m manifest) error {
 	switch {
 	case s.Sum == m.Sum:
@@ -107,7 +108,7 @@ func (s *batchState) differsIn(c contract) error {
 	return nil
 }
 
-// history is when it was begun and done, for a person.
+// history says when the batch was begun and done, for a person.
 func (s *batchState) history() string {
 	done := "not finished"
 	if !s.Finished.IsZero() {

@@ -12,12 +12,12 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// manifest is what a check of a whole input finds.
+// manifest is the result of checking a whole input.
 type manifest struct {
 	Sum           string `json:"sha256"`
 	Lines         int    `json:"lines"`
 	Notifications int    `json:"notifications"`
-	Everybody     int    `json:"everybody"` // how many go to all who are in their target
+	Everybody     int    `json:"everybody"` // how many go to everybody in their target
 }
 
 // maxComplaints is how many bad lines are named.
@@ -28,9 +28,9 @@ var (
 	errBroadcast = errors.New("goes to everybody in its target, which --no-broadcast refuses")
 )
 
-// check reads everything before anything is sent. Its error names each line that is no
-// notification, that has the key of one before, or that goes to everybody where that is
-// not wanted.
+// check reads everything before anything is sent. Its error names each line that is not a
+// notification, repeats an earlier line's key, or goes to everybody although --no-broadcast
+// forbids that.
 func check(ctx context.Context, r io.Reader, noBroadcast bool) (manifest, error) {
 	c := checker{noBroadcast: noBroadcast, seed: maphash.MakeSeed(), keys: map[uint64]int{}}
 	lines := newLineReader(r)
@@ -112,7 +112,7 @@ func (c *checker) key(number int, n whop.Notification) error {
 	return nil
 }
 
-// sayEverybody says what a person should know before it is sent.
+// sayEverybody prints how many go to everybody, before anything is sent.
 func (m manifest) sayEverybody(w io.Writer) {
 	if m.Everybody > 0 {
 		fmt.Fprintf(w, "%d of %s: to everybody in the target\n", m.Everybody, counted(m.Notifications))

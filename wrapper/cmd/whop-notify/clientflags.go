@@ -54,7 +54,7 @@ func (f *clientFlags) check() error {
 	return nil
 }
 
-// options are those of the flags that were given; the environment decides the rest.
+// options returns the options of the flags that are set. The environment decides the rest.
 func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 	opts := []whop.Option{
 		whop.WithUserAgent("whop-notify/" + version()),
@@ -89,7 +89,7 @@ func (f *clientFlags) options(flags *pflag.FlagSet) ([]whop.Option, error) {
 	return opts, nil
 }
 
-// newClient makes one with a limiter, and more options.
+// newClient makes a client with a limiter and more options.
 func (f *clientFlags) newClient(flags *pflag.FlagSet, limiter whop.Limiter, more ...whop.Option) (*whop.Client, error) {
 	opts, err := f.options(flags)
 	if err != nil {

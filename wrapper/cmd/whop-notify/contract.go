@@ -11,8 +11,8 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// contract is where requests go, and in which version of the API: Whop knows a request
-// again only where both are the same.
+// contract says where requests go, and in which version of the API. Whop recognizes a repeated
+// request only if both are the same.
 type contract struct {
 	BaseURL    string `json:"base_url"`
 	APIVersion string `json:"api_version"` // "": that of the key
@@ -25,7 +25,7 @@ func (contract) named(version string) string {
 	return version
 }
 
-// contract is read off a request that the client builds, and sends nowhere.
+// contract reads it from a request that the client builds but does not send.
 func (f *clientFlags) contract(flags *pflag.FlagSet) (contract, error) {
 	opts, err := f.options(flags)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // nothing was tried.
 const exitBug = 70 // EX_SOFTWARE of sysexits.h
 
-// exitOnPanic is deferred where a goroutine begins.
+// exitOnPanic must be deferred at the start of a goroutine.
 func exitOnPanic(stderr io.Writer) {
 	if fault := recover(); fault != nil {
 		fmt.Fprintf(stderr, "whop-notify: a fault of the program itself: %v\n%s\n", fault, debug.Stack())
@@ -23,8 +23,8 @@ func exitOnPanic(stderr io.Writer) {
 	}
 }
 
-// exitOnQuit answers SIGQUIT (Ctrl-\) as Go does, with what every goroutine does, but not
-// with Go's exit code.
+// exitOnQuit answers SIGQUIT (Ctrl-\) as Go does, with the stacks of all goroutines, but with
+// another exit code.
 func exitOnQuit() {
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)

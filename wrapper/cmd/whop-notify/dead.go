@@ -27,8 +27,8 @@ func newDead() *cobra.Command {
 		Use:   "dead",
 		Short: "See and settle the notifications that a queue has given up",
 		Long: `See and settle the dead letters: notifications that a queue has given up, each with the
-reason. They are in the directory of a batch or a relay (--state) or on a NATS server (--nats), and
-stay there until they are retried or dropped. On a directory no other process may be at work.`,
+reason. They stay in the directory of a batch or a relay (--state), or on a NATS server (--nats),
+until you retry or drop them. No other process may be using the directory.`,
 		RunE: func(*cobra.Command, []string) error {
 			return usageError(errors.New("no command given: list, show, retry or drop"), "")
 		},

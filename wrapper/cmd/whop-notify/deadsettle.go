@@ -10,7 +10,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// ids returns those that were asked for.
+// ids returns the requested IDs.
 func (f *deadFlags) ids(ctx context.Context, q *queue.Queue, args []string) (ids []uint64, err error) {
 	for _, arg := range args {
 		id, err := deadID(arg)
@@ -30,7 +30,7 @@ func (f *deadFlags) ids(ctx context.Context, q *queue.Queue, args []string) (ids
 	return ids, nil
 }
 
-// settled is what became of a dead letter, as --output json shows it.
+// settled is the result for one dead letter, as --output json shows it.
 type settled struct {
 	ID             uint64 `json:"id"`
 	Settled        string `json:"settled"` // retried, dropped, or no
@@ -38,7 +38,7 @@ type settled struct {
 	Error          string `json:"error,omitempty"`
 }
 
-// each settles dead letters one after the other, and goes on after one that cannot be.
+// each settles dead letters one after the other. It goes on after a failure.
 func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do func(id uint64) (settled, string, error)) error {
 	ids, err := f.ids(cmd.Context(), q, args)
 	if err != nil {

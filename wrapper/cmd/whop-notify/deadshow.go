@@ -29,7 +29,7 @@ func showDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) e
 	return err
 }
 
-// rows are the fields for a person.
+// rows returns the fields for a person.
 func (r deadResult) rows() []row {
 	number, first, spent, body := "", "", "", r.Body
 	if r.KeySpent {
@@ -65,14 +65,14 @@ type deadResult struct {
 	Line           int             `json:"line,omitempty"` // of the file of a batch
 	Outcome        string          `json:"outcome"`
 	IdempotencyKey string          `json:"idempotency_key"`
-	KeySpent       bool            `json:"key_spent,omitempty"` // Whop repeats its refusal to the key
+	KeySpent       bool            `json:"key_spent,omitempty"` // Whop replays its refusal to the key
 	Reason         string          `json:"reason"`
 	Deliveries     int             `json:"deliveries"`
 	EnqueuedAt     time.Time       `json:"enqueued_at"`
 	DiedAt         time.Time       `json:"died_at"`
 	FirstAttempt   time.Time       `json:"first_attempt,omitzero"`
 	Notification   json.RawMessage `json:"notification,omitempty"`
-	Body           string          `json:"body,omitempty"` // where it is no notification
+	Body           string          `json:"body,omitempty"` // if it is not a notification
 }
 
 func deadLine(d queue.DeadLetter) deadResult {

@@ -21,8 +21,8 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Watch two notifications being sent, without a key and without network",
 		Long: `Send two notifications to a stand-in of Whop's API inside this process, one of them
-through two refusals, and show every attempt. It takes no key, uses no network, and
-lasts about two seconds.
+through two refusals, and show every attempt. It needs no key and no network, and
+takes about two seconds.
 
 With --page it stays until Ctrl-C or SIGTERM, for you to look at the page of the stand-in and
 to send to it.`,

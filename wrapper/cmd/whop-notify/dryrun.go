@@ -34,8 +34,8 @@ type headerLine struct{ name, value string }
 
 const mask = "********"
 
-// recorder is a transport that sends nothing: it takes the request down as the client
-// hands it over, which makes a dry run true to the real one.
+// recorder is a transport that sends nothing. It records the request that the client built, so
+// a dry run shows exactly what a real one sends.
 type recorder struct{ seen *dryRequest }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -30,12 +30,12 @@ func newEnqueue() *cobra.Command {
 		Long: `Put the notifications of a file of newline-delimited JSON, or of standard input (-), into a
 queue on a NATS server with JetStream, for "whop-notify work" to send. Each line is the body
 that Whop's API takes, optionally with "idempotency_key" among its fields. Every line is
-checked before the first is queued. How many go to everybody is said first; --no-broadcast
-refuses them.
+checked before the first is queued. First the command prints how many go to everybody;
+--no-broadcast refuses those.
 
-It is safe to repeat within 24 hours: a line without a key of its own gets one made from
-the content of the file and its number, and the queue takes a key once. To send the same
-file on purpose twice within a day, give the second run a name with --run.`,
+You can safely repeat the command within 24 hours: a line without a key gets one made from
+the file's content and the line's number, and the queue accepts each key once. To send the
+same file twice within a day on purpose, name the second run with --run.`,
 		Example: `  export NATS_URL=nats://127.0.0.1:4222
   whop-notify enqueue paid.ndjson
 
@@ -48,7 +48,7 @@ file on purpose twice within a day, give the second run a name with --run.`,
 	flags.SortFlags = false
 	f.server.register(flags)
 	f.server.registerReplicas(flags)
-	flags.StringVar(&f.run, "run", "", "`NAME` of this run, from which the keys of the lines without one are made (default: from the file's content)")
+	flags.StringVar(&f.run, "run", "", "`NAME` of this run; the keys of lines without one are made from it (default: from the file's content)")
 	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse lines that go to everybody in their target")
 	flags.VarP(&f.output, "output", "o", "`FORMAT`: text or json")
 	completeFlags(cmd)
@@ -95,12 +95,12 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	return sums.exit(err, f.server.where())
 }
 
-// enqueueSums is what became of the lines.
+// enqueueSums counts the lines by result.
 type enqueueSums struct {
 	Notifications int `json:"notifications"`
 	Enqueued      int `json:"enqueued"`
-	Duplicates    int `json:"duplicates"`   // came within the last 24 hours, and wait or were sent
-	WillNotGo     int `json:"will_not_go"`  // came then too, and are dead letters, or dropped
+	Duplicates    int `json:"duplicates"`   // enqueued before within 24 hours, and waiting or sent
+	WillNotGo     int `json:"will_not_go"`  // enqueued before too, but dead letters or dropped now
 	NotEnqueued   int `json:"not_enqueued"` // certainly
 	Uncertain     int `json:"uncertain"`
 }
@@ -109,8 +109,8 @@ func (s *enqueueSums) text() []byte {
 	return fmt.Appendf(nil, "enqueued: %d of %s; %d were in the queue already\n", s.Enqueued, counted(s.Notifications), s.Duplicates)
 }
 
-// exit gives what became of the lines its code and advice; err is why not all were gone
-// through.
+// exit returns the exit code and advice for the lines' results. err says why not all lines were
+// read.
 func (s *enqueueSums) exit(err error, where string) error {
 	const again = "Run the same command again within 24 hours: what is in the queue is not queued twice."
 	switch {
@@ -135,7 +135,7 @@ func (s *enqueueSums) exit(err error, where string) error {
 
 func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *queue.Queue, in io.ReadSeeker, m manifest) (enqueueSums, error) {
 	sums := enqueueSums{Notifications: m.Notifications}
-	var numbers []int // of the lines that wait for their ticket
+	var numbers []int // of lines waiting for their ticket
 	var passErr error
 	all := func(yield func(whop.Notification) bool) {
 		passErr = pass(in, m, f.run, func(number int, n whop.Notification) error {
@@ -175,14 +175,14 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 
 var errStopped = errors.New("stopped")
 
-// copyTemporarily copies an input into a file that goes when it is closed, so that what is
-// queued is what was checked.
+// copyTemporarily copies an input into a file that is deleted when closed, so that the checked
+// lines are queued.
 func copyTemporarily(ctx context.Context, name string, stdin io.Reader) (*os.File, error) {
 	f, err := os.CreateTemp("", "whop-notify-*.ndjson")
 	if err != nil {
 		return nil, &copyError{err}
 	}
-	defer os.Remove(f.Name()) // where the system can, it stays readable
+	defer os.Remove(f.Name()) // if the system can, the open file stays readable
 	if err := copyInput(ctx, name, stdin, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

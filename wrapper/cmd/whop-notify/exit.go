@@ -19,7 +19,7 @@ const (
 	exitUnknown = 3
 )
 
-// exitError is an error with the code to exit with, and what to do about it.
+// exitError is an error with its exit code, and advice on what to do.
 type exitError struct {
 	code int
 	err  error  // nil if all went well
@@ -38,7 +38,7 @@ func usageError(err error, hint string) error {
 	return &exitError{code: exitUsage, err: err, hint: hint}
 }
 
-// asExit gives an error that has no code the one of a failure.
+// asExit adds the code of a failure to an error without a code.
 func asExit(err error) error {
 	if _, coded := errors.AsType[*exitError](err); coded {
 		return err
@@ -46,8 +46,8 @@ func asExit(err error) error {
 	return &exitError{code: exitNot, err: err}
 }
 
-// sendExit gives the error of a send its code, and advice. ownKey says that the user
-// chose the idempotency key.
+// sendExit adds the exit code and advice to the error of a send. ownKey says that the user chose
+// the idempotency key.
 func sendExit(err *whop.SendError, ownKey bool) error {
 	code := exitNot
 	switch {
@@ -61,8 +61,8 @@ func sendExit(err *whop.SendError, ownKey bool) error {
 	return &exitError{code: code, err: &shown, hint: whatNext(err, ownKey)}
 }
 
-// report prints an error and gives the exit code. Errors without a code are cobra's,
-// about arguments and commands.
+// report prints an error and returns the exit code. Errors without a code are cobra's, about
+// arguments and commands.
 func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitQueued

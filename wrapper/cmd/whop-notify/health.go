@@ -10,18 +10,18 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// stuckAfter is how long nothing may move where something waits. Whop and the rate limit ask
-// for waits of minutes at most.
+// stuckAfter is how long a process may attempt nothing while notifications wait. Whop and the
+// rate limit ask for waits of minutes at most.
 const stuckAfter = 15 * time.Minute
 
 // health says whether a process can do its work.
 type health struct {
-	ending  context.Context // which ends when it is to take no more
+	ending  context.Context // ends when the process must take no more
 	metrics *metrics
 	opened  atomic.Pointer[openedQueue] // nil: not yet
 }
 
-// openedQueue is one that a process takes in for, or works on.
+// openedQueue is a queue that a process enqueues into or sends from.
 type openedQueue struct {
 	since time.Time
 	works bool // this process sends from it
@@ -40,7 +40,7 @@ func (h *health) open(q watchedQueue, works bool) {
 	h.opened.Store(opened)
 }
 
-// ready returns why nothing should be given to the process now, and what to do about it.
+// ready returns why the process should get no traffic now, and what to do about it.
 func (h *health) ready() error {
 	opened := h.opened.Load()
 	switch {
@@ -59,8 +59,9 @@ func (h *health) ready() error {
 	return opened.stuck(stats, h.metrics.lastAttempt.Load())
 }
 
-// stuck reports a process that should send and does not. It goes by attempts, not by success:
-// where Whop refuses or is away, another process would fare no better. That others send will do.
+// stuck reports a process that should send but does not. It looks at attempts, not at successes:
+// if Whop refuses or is away, another process would do no better. A process is not stuck while
+// others send.
 func (o *openedQueue) stuck(s queue.Stats, lastAttempt *time.Time) error {
 	if !o.works || s.Waiting == 0 || s.Oldest < stuckAfter || time.Since(s.LastSuccess) < stuckAfter {
 		return nil

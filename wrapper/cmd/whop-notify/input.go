@@ -35,7 +35,7 @@ func copyInput(ctx context.Context, name string, stdin io.Reader, to io.Writer) 
 	}
 }
 
-// copyWriter says of an error that it is not the input's.
+// copyWriter marks its errors as not the input's.
 type copyWriter struct{ io.Writer }
 
 func (w copyWriter) Write(p []byte) (int, error) {
@@ -46,7 +46,7 @@ func (w copyWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// copyError is that of the disk to which an input is copied.
+// copyError is an error of the disk to which an input is copied.
 type copyError struct{ err error }
 
 func (e *copyError) Error() string { return "keeping a copy of the input: " + e.err.Error() }
@@ -59,7 +59,7 @@ func inputName(name string) string {
 	return name
 }
 
-// checkInput refuses what cannot be an input, before anything is opened.
+// checkInput refuses a name that cannot be an input, before anything is opened.
 func checkInput(name string) (regular bool, err error) {
 	if name == "-" {
 		return false, nil
@@ -74,7 +74,7 @@ func checkInput(name string) (regular bool, err error) {
 	return info.Mode().IsRegular(), nil
 }
 
-// inputError gives an error of reading or keeping an input its code.
+// inputError adds the exit code to an error of reading or copying an input.
 func inputError(ctx context.Context, err error) error {
 	_, disk := errors.AsType[*copyError](err)
 	switch {

@@ -10,8 +10,8 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// fate is what is known of one line of a batch. It is a byte of the ledger, and no single
-// bit that flips makes one of another.
+// fate is the state of one line of a batch. It is a byte of the ledger. A single flipped bit
+// never turns one fate into another.
 type fate byte
 
 const (
@@ -23,7 +23,7 @@ const (
 	fateDroppedUnknown  fate = 'U'
 )
 
-// dropped is the fate of a dead letter that is dropped.
+// dropped returns the fate of a dropped dead letter.
 func dropped(o whop.Outcome) fate {
 	switch o {
 	case whop.Rejected:
@@ -36,18 +36,19 @@ func dropped(o whop.Outcome) fate {
 
 const ledgerFile = "ledger"
 
-// ledger keeps the fate of every line of a batch, apart from the queue, so that what is
-// said at the end does not hang on what a damaged store still knows.
+// ledger keeps the fate of every line of a batch, apart from the queue. So the final report
+// does not depend on a store that may be damaged.
 type ledger struct {
 	file *os.File
 
 	mu    sync.Mutex
 	fates []fate // by line, from 1
 	sent  int
-	err   error // the first of writing
+	err   error // the first error of writing
 }
 
-// createLedger makes one, all of its room taken on the disk: later it cannot lack.
+// createLedger creates a ledger and reserves all of its room on the disk, so that writing cannot
+// run out of it later.
 func createLedger(d *stateDir, lines int) (*ledger, error) {
 	f, pending, err := d.create()
 	if err != nil {
@@ -64,7 +65,7 @@ func createLedger(d *stateDir, lines int) (*ledger, error) {
 	return &ledger{file: f, fates: make([]fate, lines+1)}, nil
 }
 
-// openLedger reads the one of a batch with so many lines.
+// openLedger reads the ledger of a batch with this many lines.
 func openLedger(root *os.Root, lines int) (*ledger, error) {
 	f, err := root.OpenFile(ledgerFile, os.O_RDWR, 0)
 	if err != nil {
@@ -92,7 +93,7 @@ func openLedger(root *os.Root, lines int) (*ledger, error) {
 	return l, nil
 }
 
-// mark writes down what became of a line. An error of writing stays.
+// mark records the fate of a line. It keeps the first error of writing.
 func (l *ledger) mark(line int, f fate) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,7 +122,7 @@ func (l *ledger) sentCount() int {
 	return l.sent
 }
 
-// sync brings it to the disk.
+// sync syncs the ledger to disk.
 func (l *ledger) sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

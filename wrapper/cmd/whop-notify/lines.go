@@ -73,10 +73,10 @@ func (l *lineReader) each(do func(line []byte) error) error {
 	}
 }
 
-// sum is that of all that was read: at the end, of the whole file.
+// sum returns the checksum of what was read so far: at the end, of the whole file.
 func (l *lineReader) sum() string { return hex.EncodeToString(l.digest.Sum(nil)) }
 
-// lineError is what is wrong with a line.
+// lineError says what is wrong with a line.
 type lineError struct {
 	number int
 	err    error
@@ -90,7 +90,7 @@ func (e *lineError) Error() string {
 	return fmt.Sprintf("line %d: %s", e.number, oneLine(text))
 }
 
-// fieldsIn are the fields of a notification that are wrong, by the API's names.
+// fieldsIn returns the invalid fields of a notification, by the API's names.
 func fieldsIn(err error) (mistakes []string) {
 	if all, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range all.Unwrap() {

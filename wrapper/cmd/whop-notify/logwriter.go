@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// logWriter writes a log that nobody may wait for: where it is not read, as behind a pipe
-// whose reader hangs, lines are dropped, and counted where the reader goes on.
+// logWriter writes a log without ever blocking. If nobody reads it, for example because a pipe's
+// reader hangs, it drops lines, and reports how many once the reader continues.
 type logWriter struct {
 	lines   chan []byte
 	ending  chan struct{} // closed by close
@@ -62,7 +62,7 @@ func (l *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// close waits a moment for what is not written yet.
+// close waits a moment for the unwritten lines.
 func (l *logWriter) close() {
 	close(l.ending)
 	select {

@@ -1,10 +1,10 @@
-// Command whop-notify sends Whop push notifications: one, those of a file, or those of a
-// queue on a NATS server. It serves a local stand-in of Whop's API to develop against.
+// Command whop-notify sends Whop push notifications: a single one, or those of a file or of a
+// queue on a NATS server. It also serves a local stand-in of Whop's API to develop against.
 //
 // It reads the environment variables that the package reads: WHOP_API_KEY,
 // WHOP_BASE_URL and WHOP_API_VERSION. Results go to standard output, everything else to
 // standard error. It exits with 0 if all was queued, 1 if some was not, 2 on wrong usage
-// or input, 3 if it is unknown whether something was queued, and 70 on a fault of its own.
+// or input, 3 if it is unknown whether something was queued, and 70 on a bug of its own.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that is gone is an error of writing, not the end
+	signal.Ignore(syscall.SIGPIPE) // a closed pipe is a write error, and must not kill the process
 	defer exitOnPanic(os.Stderr)
 	crashByAbort()
 	exitOnQuit()

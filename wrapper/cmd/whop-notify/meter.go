@@ -24,7 +24,7 @@ func (m *meter) add(at time.Time, count int) {
 	}
 }
 
-// rate is per second, 0 if it is not known yet.
+// rate returns the growth per second, 0 if it is not known yet.
 func (m *meter) rate() float64 {
 	if len(m.samples) < 2 {
 		return 0
@@ -33,7 +33,7 @@ func (m *meter) rate() float64 {
 	return float64(last.count-first.count) / max(last.at.Sub(first.at).Seconds(), 0.001)
 }
 
-// pace is "9.7/s" and "4m10s left", as far as it is known.
+// pace returns "9.7/s" and "4m10s left", as far as they are known.
 func (m *meter) pace(toGo int) (perSecond, left string) {
 	rate := m.rate()
 	if rate == 0 {

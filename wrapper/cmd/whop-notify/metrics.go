@@ -35,7 +35,7 @@ type metrics struct {
 	lastAttempt atomic.Pointer[time.Time] // nil: none yet
 }
 
-// newMetrics makes those of a process that has to do with a queue.
+// newMetrics makes the metrics of a process that uses a queue.
 func newMetrics(queueName string) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -92,7 +92,7 @@ func newMetrics(queueName string) *metrics {
 	return m
 }
 
-// requestResults are what a relay says of a request: see relayHandler.counted.
+// requestResults are the results of a relay's requests: see relayHandler.counted.
 var requestResults = []string{
 	"accepted", "replayed", "found",
 	"unauthorized", "path", "method", "media_type", "too_large", "invalid", "broadcast", "mismatch", "in_progress", "unknown_key", "unavailable",
@@ -106,7 +106,7 @@ func (m *metrics) watch(h *relayHandler) {
 	h.counted = m.request
 }
 
-// request counts one that a relay has answered.
+// request counts a request that a relay has answered.
 func (m *metrics) request(status int, result string, took time.Duration) {
 	m.requests.WithLabelValues(result).Inc()
 	m.requestTime.WithLabelValues(codeLabel(status)).Observe(took.Seconds())
@@ -125,7 +125,8 @@ func (m *metrics) attempt(_ context.Context, a whop.Attempt) {
 	}
 }
 
-// event is for [queue.WithObserver]. What was given back without an attempt is not counted.
+// event is for [queue.WithObserver]. It does not count a notification that was returned without
+// an attempt.
 func (m *metrics) event(_ context.Context, e queue.Event) {
 	failure, attempted := errors.AsType[*whop.SendError](e.Err)
 	switch {
@@ -154,7 +155,8 @@ var countedCodes = map[int]bool{
 
 const noAnswer = "none"
 
-// codeLabel is a status as a label: whatever a server answers, there are few of them.
+// codeLabel returns a status as a label. The number of labels is bounded, whatever a server
+// answers.
 func codeLabel(status int) string {
 	switch {
 	case countedCodes[status]:

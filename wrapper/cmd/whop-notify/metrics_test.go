@@ -20,7 +20,7 @@ import (
 
 var metricsFlag = []string{"--metrics-addr", "127.0.0.1:0"}
 
-// shown gives the address under which a process shows how it is.
+// shown returns the address of a process's metrics.
 func shown(p *process) string {
 	p.t.Helper()
 	line := p.await("metrics on ")

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// What a client of the metrics may take up.
+// Limits for a client of the metrics.
 const (
 	metricsRequestTime = 5 * time.Second // to send a request
 	// metricsAnswerTime is how long it may take to have the answer: the queue may be asked twice.
@@ -26,10 +26,10 @@ const (
 	metricsIdleTime    = 2 * time.Minute // over the interval of a scrape
 	metricsMaxHeader   = 16 << 10        // bytes
 	metricsConnections = 100
-	metricsStopTime    = time.Second // for answers that are under way when the process ends
+	metricsStopTime    = time.Second // for answers in flight when the process ends
 )
 
-// metricsFlags choose where a process shows how it is.
+// metricsFlags choose where a process serves its metrics and health.
 type metricsFlags struct{ addr string }
 
 func (f *metricsFlags) register(flags *pflag.FlagSet) {
@@ -46,7 +46,7 @@ func (f *metricsFlags) check() error {
 	return nil
 }
 
-// monitor counts what a process does, and shows it where --metrics-addr says so.
+// monitor counts what a process does, and serves the counts on --metrics-addr.
 type monitor struct {
 	*metrics
 	health
@@ -54,7 +54,7 @@ type monitor struct {
 	served sync.WaitGroup
 }
 
-// start listens before the queue is open, so that it shows why a process does not get on.
+// start listens before the queue is open, so that it shows why a process does not start.
 func (f *metricsFlags) start(ctx context.Context, cmd *cobra.Command, queueName string, logger *slog.Logger) (*monitor, error) {
 	m := &monitor{metrics: newMetrics(queueName)}
 	m.health = health{ending: ctx, metrics: m.metrics}
@@ -110,7 +110,7 @@ func say(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text+"\n") // who asked may be gone
 }
 
-// close ends it, last of all: until then it tells that the process is ending.
+// close ends the monitor, last of all: until then it shows that the process is shutting down.
 func (m *monitor) close() {
 	if m.server == nil {
 		return

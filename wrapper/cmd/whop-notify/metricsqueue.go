@@ -10,7 +10,7 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// watchedQueue is what is looked at of a [queue.Queue].
+// watchedQueue is the part of a [queue.Queue] that the metrics use.
 type watchedQueue interface {
 	Stats(context.Context) (queue.Stats, error)
 	Check(context.Context) error
@@ -19,14 +19,14 @@ type watchedQueue interface {
 const (
 	// askTime bounds how long a scrape or a probe waits for the queue.
 	askTime = 3 * time.Second
-	// askAgain is how long an answer is used: however many ask, the queue is asked once.
+	// askAgain is how long an answer is reused, so that many scrapes ask the queue only once.
 	askAgain = time.Second
 )
 
-// cached keeps the last answer for a moment, also where it is an error.
+// cached keeps the last answer for a moment, even if it is an error.
 type cached[T any] struct {
 	ask  func(context.Context) (T, error)
-	turn chan struct{} // held by who looks at what follows
+	turn chan struct{} // guards the fields below
 
 	at    time.Time
 	value T
@@ -41,7 +41,7 @@ func (c *cached[T]) get() (T, error) {
 	c.turn <- struct{}{}
 	defer func() { <-c.turn }()
 	if c.at.IsZero() || time.Since(c.at) >= askAgain {
-		ctx, cancel := context.WithTimeout(context.Background(), askTime) // who asked may go, others wait
+		ctx, cancel := context.WithTimeout(context.Background(), askTime) // the caller may leave while others wait
 		defer cancel()
 		c.value, c.err = c.ask(ctx)
 		c.at = time.Now()
@@ -49,8 +49,8 @@ func (c *cached[T]) get() (T, error) {
 	return c.value, c.err
 }
 
-// queueCollector reads the queue when it is scraped. While the queue does not answer there is
-// nothing but whop_notify_queue_up: numbers of a while ago would be taken for today's.
+// queueCollector reads the queue when it is scraped. While the queue does not answer, it exports
+// only whop_notify_queue_up: old numbers would be mistaken for current ones.
 type queueCollector struct {
 	stats *cached[queue.Stats]
 

@@ -22,12 +22,12 @@ type natsFlags struct {
 	urls, creds   string
 	ca, cert, key string
 	name          string
-	replicas      int // 0: not this command's to choose
+	replicas      int // 0 if the command has no such flag
 }
 
-// register adds the flags of every command that has to do with a queue on a server.
+// register adds the flags of every command that uses a queue on a server.
 func (f *natsFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.urls, "nats", "", "`URL` of the NATS server, or several with commas between, of one cluster, in place of NATS_URL,\nas in nats://127.0.0.1:4222 or tls://nats-1:4222,tls://nats-2:4222")
+	flags.StringVar(&f.urls, "nats", "", "`URL` of the NATS server, or those of a cluster, separated by commas, in place of NATS_URL,\nas in nats://127.0.0.1:4222 or tls://nats-1:4222,tls://nats-2:4222")
 	flags.StringVar(&f.creds, "nats-creds", "", "`FILE` with NATS credentials, in place of NATS_CREDS")
 	flags.StringVar(&f.ca, "nats-ca", "", "`FILE` with the certificates to trust, in place of the system's")
 	flags.StringVar(&f.cert, "nats-cert", "", "`FILE` with a client certificate, with --nats-key")
@@ -35,12 +35,12 @@ func (f *natsFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.name, "queue", defaultQueue, "`NAME` of the queue; each API key needs one of its own")
 }
 
-// registerReplicas is for the commands that make a queue where there is none.
+// registerReplicas is for the commands that create a missing queue.
 func (f *natsFlags) registerReplicas(flags *pflag.FlagSet) {
-	flags.IntVar(&f.replicas, "replicas", 1, "keep each notification on `N` servers of the cluster, where the queue is new")
+	flags.IntVar(&f.replicas, "replicas", 1, "keep each notification on `N` servers of the cluster, if the queue is new")
 }
 
-// address is the URLs of the flag or the environment.
+// address returns the URLs of the flag or the environment.
 func (f *natsFlags) address() (string, error) {
 	if f.urls == "" {
 		if address := os.Getenv("NATS_URL"); address != "" {
@@ -56,8 +56,8 @@ func (f *natsFlags) address() (string, error) {
 	return f.urls, nil
 }
 
-// where are the flags that lead another command to the same queue, where the environment
-// does not.
+// where returns the flags that another command needs to find the same queue, unless the
+// environment has them.
 func (f *natsFlags) where() string {
 	flags := ""
 	if f.urls != "" {
@@ -71,7 +71,7 @@ func (f *natsFlags) where() string {
 
 const defaultQueue = "whop-notify"
 
-// withoutPasswords is the address as it may be shown.
+// withoutPasswords returns the address in a form that may be shown.
 func withoutPasswords(address string) string {
 	var shown []string
 	for one := range strings.SplitSeq(address, ",") {
@@ -85,8 +85,8 @@ func withoutPasswords(address string) string {
 	return oneLine(strings.Join(shown, ", "))
 }
 
-// connectError names the server. What is wrong with a URL is said without a part of it,
-// which may be the password.
+// connectError names the server. It describes a wrong URL without quoting it, since any part may
+// be the password.
 func connectError(address string, err error) error {
 	if parse, ok := errors.AsType[*url.Error](err); ok {
 		reason, _, _ := strings.Cut(parse.Err.Error(), `"`)
@@ -111,7 +111,7 @@ func (f *natsFlags) check() error {
 	return nil
 }
 
-// open connects, and opens the queue. The function it gives closes the connection.
+// open connects, and opens the queue. The function that it returns closes the connection.
 func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue.Option) (*queue.Queue, func(), error) {
 	address, err := f.address()
 	if err != nil {
@@ -164,8 +164,7 @@ func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue
 	return q, nc.Close, nil
 }
 
-// mustExist keeps a command that only looks from making a queue, as by a name that is
-// mistyped.
+// mustExist keeps a read-only command from creating a queue, for example under a mistyped name.
 func (f *natsFlags) mustExist(ctx context.Context, nc *nats.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -176,7 +175,7 @@ func (f *natsFlags) mustExist(ctx context.Context, nc *nats.Conn) error {
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return fmt.Errorf("there is no queue %q; is --queue right?", f.name)
 	}
-	return nil // opening it says what else is wrong
+	return nil // opening the queue reports anything else
 }
 
 func openQueue(ctx context.Context, nc *nats.Conn, opts ...queue.Option) (*queue.Queue, error) {

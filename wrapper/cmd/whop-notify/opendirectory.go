@@ -8,8 +8,8 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// openedDirectory is the queue of a batch or a relay, for another command than these, and of
-// a batch the record beside it.
+// openedDirectory is the queue of a batch or a relay, opened by another command, with the ledger
+// of a batch.
 type openedDirectory struct {
 	queue      *queue.Queue
 	ledger     *ledger // nil of a relay
@@ -17,8 +17,8 @@ type openedDirectory struct {
 	closeQueue func()
 }
 
-// openDirectory opens the directory of a batch or a relay. An error that is errInUse says that
-// a process is at work on it.
+// openDirectory opens the directory of a batch or a relay. It returns errInUse if another
+// process uses it.
 func openDirectory(ctx context.Context, name string) (d *openedDirectory, err error) {
 	relay, lines := isRelayState(name), 0
 	if !relay {

@@ -31,15 +31,15 @@ func (f *format) Set(s string) error {
 	return errors.New("must be text or json")
 }
 
-// output is standard output. It remembers that something could not be written, since much
-// of what cobra prints is printed without a look at the error.
+// output is standard output. It remembers a failed write, since cobra ignores many errors of
+// printing.
 type output struct {
 	io.Writer
 	err     error
 	excused bool // the exit code is about notifications, and the failure was told
 }
 
-// unwritten is an error of standard output.
+// unwritten is an error of writing to standard output.
 type unwritten struct{ err error }
 
 func (e *unwritten) Error() string { return "standard output could not be written: " + e.err.Error() }
@@ -61,8 +61,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, o.err
 }
 
-// failure is what to end with where nothing else failed. A reader that has seen enough, as
-// head does, is none.
+// failure returns the error to exit with if nothing else failed. A reader that has seen enough,
+// such as head, is not a failure.
 func (o *output) failure() error {
 	if o.err == nil || o.excused || errors.Is(o.err, syscall.EPIPE) {
 		return nil
@@ -70,9 +70,9 @@ func (o *output) failure() error {
 	return &exitError{code: exitNot, err: o.err}
 }
 
-// writeResult writes what became of a notification to standard output, and to standard
-// error what cannot be, since it is said nowhere else. That it cannot changes nothing about
-// what became of it, nor about the exit code.
+// writeResult writes the result of a notification to standard output. If that fails, it writes
+// to standard error, so that the result is not lost. The exit code stays that of the
+// notification.
 func writeResult(cmd *cobra.Command, text []byte) {
 	out := cmd.OutOrStdout()
 	if _, err := out.Write(text); err != nil {
@@ -81,7 +81,8 @@ func writeResult(cmd *cobra.Command, text []byte) {
 	excuse(out)
 }
 
-// writeSummary writes what can be asked for again. The exit code is not about it.
+// writeSummary writes a summary, which can be printed again. The exit code does not report its
+// failure.
 func writeSummary(cmd *cobra.Command, text []byte) {
 	out := cmd.OutOrStdout()
 	if _, err := out.Write(text); err != nil && !errors.Is(err, syscall.EPIPE) {
@@ -96,13 +97,13 @@ func excuse(w io.Writer) {
 	}
 }
 
-// line is a value as one line of JSON.
+// line returns a value as one line of JSON.
 func line(v any) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic(err) // nothing of ours fails to encode
+		panic(err) // all our values encode
 	}
 	return escaped(b.Bytes())
 }

@@ -25,8 +25,8 @@ func parseLine(line []byte) (n whop.Notification, err error) {
 	return n, n.Validate()
 }
 
-// splitKey takes the idempotency key out of an object, and leaves everything else as it is,
-// for Notification to be strict about.
+// splitKey removes the idempotency key from an object, and leaves everything else for
+// Notification to check.
 func splitKey(line []byte) (key *string, body []byte, err error) {
 	if !utf8.Valid(line) || !json.Valid(line) || !bytes.Contains(line, []byte("idempotency")) && !bytes.ContainsRune(line, '\\') {
 		return nil, line, nil

@@ -10,9 +10,8 @@ import (
 
 var errChanged = errors.New("the copy of the input is no longer what was checked")
 
-// pass goes through an input that was checked, and holds it against its sum before anything
-// of it is used. A line without a key of its own gets one made from run and its number, the
-// same each time.
+// pass reads a checked input, and compares its checksum before using any of it. A line without a
+// key gets one made from run and its number, the same each time.
 func pass(in io.ReadSeeker, m manifest, run string, each func(number int, n whop.Notification) error) error {
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return err

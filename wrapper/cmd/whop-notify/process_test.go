@@ -119,7 +119,7 @@ func (p *process) scan(r io.Reader) {
 	}
 }
 
-// await gives the next line, of either stream, that holds the text.
+// await returns the next line, of either stream, that contains the text.
 func (p *process) await(text string) string {
 	p.t.Helper()
 	timeout := time.After(patience)

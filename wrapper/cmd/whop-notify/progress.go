@@ -11,7 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// progress shows how far a batch has come: a bar at a terminal, else a line now and then.
+// progress shows the progress of a batch: a bar on a terminal, else a line every 10 s.
 type progress struct {
 	out   io.Writer
 	total int
@@ -47,7 +47,7 @@ const (
 	minBar = 20
 )
 
-// fitting is what stands behind the bar, as far as there is room beside a bar of some use.
+// fitting returns the text behind the bar, as much as leaves room for a useful bar.
 func (p *progress) fitting(s decor.Statistics) string {
 	for _, text := range p.behind.Load().([]string) {
 		if len(text) <= s.AvailableWidth-minBar {
@@ -78,7 +78,7 @@ func (p *progress) update(sent, dead int) {
 	}
 }
 
-// present leaves out what is not known.
+// present returns only the known values.
 func present(parts ...string) (known []string) {
 	for _, part := range parts {
 		if part != "" {
@@ -98,7 +98,7 @@ func (p *progress) say(format string, args ...any) {
 	_, _ = io.WriteString(p.out, text)
 }
 
-// close leaves the bar as it is.
+// close stops the bar, and leaves it on the screen.
 func (p *progress) close() {
 	if p.bar != nil {
 		p.bar.Abort(false)

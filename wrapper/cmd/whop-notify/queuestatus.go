@@ -28,7 +28,7 @@ func statusOf(s queue.Stats) queueStatus {
 	return queueStatus{s.Waiting, s.Retrying, s.InFlight, s.Sent, s.Dead, s.Oldest.Seconds(), s.LastSuccess}
 }
 
-// countQueue does not wait for long where the server does not answer.
+// countQueue counts the queue. It does not wait for long if the server does not answer.
 func countQueue(ctx context.Context, q *queue.Queue) (queueStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -36,10 +36,10 @@ func countQueue(ctx context.Context, q *queue.Queue) (queueStatus, error) {
 	return statusOf(s), err
 }
 
-// left is how many are not settled.
+// left returns how many are unsettled.
 func (s queueStatus) left() int { return s.Waiting + s.Retrying + s.InFlight }
 
-// oldest is how long the oldest one has waited, for a person.
+// oldest says how long the oldest one has waited, for a person.
 func (s queueStatus) oldest() string {
 	if s.left() == 0 {
 		return ""
@@ -47,7 +47,7 @@ func (s queueStatus) oldest() string {
 	return time.Duration(s.Oldest * float64(time.Second)).Round(time.Second).String()
 }
 
-// attrs are its fields for a log.
+// attrs returns its fields for a log.
 func (s queueStatus) attrs() []any {
 	attrs := []any{"waiting", s.Waiting, "retrying", s.Retrying, "in_flight", s.InFlight, "sent", s.Sent, "dead", s.Dead}
 	if s.left() > 0 {
@@ -59,7 +59,7 @@ func (s queueStatus) attrs() []any {
 	return attrs
 }
 
-// rows are its fields for a person, who looks at a time.
+// rows returns its fields for a person, as of a time.
 func (s queueStatus) rows(now time.Time) []row {
 	last := ""
 	switch {
@@ -79,7 +79,7 @@ func (s queueStatus) rows(now time.Time) []row {
 	}
 }
 
-// row is a name and what belongs to it.
+// row is a name and its value.
 type row struct{ name, value string }
 
 // table aligns rows; those without a value are left out.
@@ -93,8 +93,8 @@ func table(indent string, rows []row) []byte {
 	return b.Bytes()
 }
 
-// heldStatus is what a process that holds a state directory writes down each second, since
-// nobody else can look into the store.
+// heldStatus is the status that a process with an open state directory writes each second, since
+// no other process can open the store.
 type heldStatus struct {
 	At    time.Time   `json:"at"`
 	Queue queueStatus `json:"queue"`

@@ -2,5 +2,5 @@
 
 package main_test
 
-// raceFlags give a command the race detector that its tests run with.
+// raceFlags build the command with the race detector if its tests run with it.
 var raceFlags = []string{"-race"}

@@ -26,8 +26,8 @@ func requestLog(w io.Writer, key string) *slog.Logger {
 	})})
 }
 
-// discreet keeps of a request without the right key no more than time, status and reason:
-// what else is in it may be a secret that belongs elsewhere.
+// discreet logs only time, status and reason of a request without the right key: the rest may
+// contain a secret meant for another server.
 type discreet struct{ slog.Handler }
 
 func (d discreet) Handle(ctx context.Context, r slog.Record) error {

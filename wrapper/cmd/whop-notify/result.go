@@ -13,7 +13,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// result is what became of one notification, as --output json shows it.
+// result is the result of one notification, as --output json shows it.
 type result struct {
 	Outcome        string       `json:"outcome"` // queued, rejected, not sent or unknown
 	IdempotencyKey string       `json:"idempotency_key,omitempty"`
@@ -35,7 +35,7 @@ type resultError struct {
 
 const queued = "queued"
 
-// resultOf takes what a send returned.
+// resultOf makes a result of what a send returned.
 func resultOf(receipt *whop.Receipt, err error) result {
 	failure, failed := errors.AsType[*whop.SendError](err)
 	if !failed {
@@ -62,8 +62,8 @@ func resultOf(receipt *whop.Receipt, err error) result {
 	return r
 }
 
-// print writes a result to standard output. That it cannot changes nothing about what
-// became of the notification, nor about the exit code.
+// print writes a result to standard output. A failure to write changes neither the result nor
+// the exit code.
 func (f *format) print(cmd *cobra.Command, r result) {
 	text := r.text(styleOf(cmd.OutOrStdout()))
 	if *f == jsonFormat {
@@ -117,7 +117,7 @@ func statusLine(status int) string {
 	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
-// seconds is a wait for a reader.
+// seconds formats a wait for a reader.
 func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Seconds(), 'f', 2, 64) + " s"
 }

@@ -12,7 +12,7 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "whop-notify",
 		Short: "Send Whop push notifications",
-		Long: `Send Whop push notifications, and know what became of each.
+		Long: `Send Whop push notifications, and learn whether each one was queued.
 
 The API key comes from the environment variable WHOP_API_KEY or from a file. The
 variables WHOP_BASE_URL and WHOP_API_VERSION choose another server and contract.
@@ -24,7 +24,7 @@ Exit codes:
   1  some was not queued, and that is certain
   2  wrong usage or input: nothing was tried
   3  unknown: it may have been queued
-  70 a fault of this program`,
+  70 a bug in this program`,
 		Example: `  # See it work, without a key and without network
   whop-notify demo
 
@@ -48,8 +48,8 @@ Exit codes:
 	return root
 }
 
-// strict makes cobra's own commands refuse what they do not know: by themselves they
-// print help and exit with 0, which a script would take for success.
+// strict makes cobra's own commands refuse unknown arguments. By default they print help and exit
+// with 0, which a script would take for success.
 func strict(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -32,18 +32,18 @@ func newSend() *cobra.Command {
 		Use:   "send (--company ID | --experience ID) (--user ID... | --everybody) --title TEXT --content TEXT",
 		Short: "Send one notification",
 		Long: `Send one notification, to the team of a company or to all users with access to an
-experience. It goes to those of the given users alone (--user), or to all (--everybody):
-one of the two has to be said.
+experience. Choose one: --user notifies only the given users among them, --everybody notifies
+all of them.
 
 Every attempt carries the same idempotency key, so a retry never notifies twice. If the
-outcome is unknown (exit code 3), the key that is shown makes another run safe.
+outcome is unknown (exit code 3), run the command again with the key that it prints.
 
 The API key comes from WHOP_API_KEY or --api-key-file, never from an argument.
 
 With --output json the result is one object: outcome ("queued", "rejected", "not sent" or
 "unknown"), idempotency_key, attempts, status (of the last answer), request_id, replayed,
-retry_after (in seconds) and error (message, type, code, param, retryable). What does not
-apply is left out. Wrong usage (exit code 2) prints no result.`,
+retry_after (in seconds) and error (message, type, code, param, retryable). Fields that do
+not apply are left out. Wrong usage (exit code 2) prints no result.`,
 		Example: `  # To the team of a company
   whop-notify send --company biz_xxxxxxxxxxxxxx --everybody --title Paid --content "Invoice 7 is paid"
 
@@ -70,7 +70,7 @@ apply is left out. Wrong usage (exit code 2) prints no result.`,
 	flags.StringVar(&f.message.Title, "title", "", "headline `TEXT` (required)")
 	flags.StringVar(&f.message.Content, "content", "", "main `TEXT` (required)")
 	flags.StringArrayVar(&f.users, "user", nil, "only the user with this `ID`; repeat it for more")
-	flags.BoolVar(&f.everybody, "everybody", false, "all who are in the target")
+	flags.BoolVar(&f.everybody, "everybody", false, "notify everybody in the target")
 	flags.StringVar(&f.message.Subtitle, "subtitle", "", "second line of `TEXT` under the title")
 	flags.StringVar(&f.message.RestPath, "rest-path", "", "`PATH` in the app to open, as in /settings/billing")
 	flags.StringVar(&f.message.IconUserID, "icon-user", "", "`ID` of the user whose picture is the icon")
@@ -123,7 +123,7 @@ func (f *sendFlags) run(cmd *cobra.Command) error {
 	return err
 }
 
-// notification builds a valid one from the flags.
+// notification builds a valid notification from the flags.
 func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error) {
 	var n whop.Notification
 	if err := checkSwallowed(flags); err != nil {
@@ -149,7 +149,7 @@ func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error
 	case !narrowed && !f.everybody:
 		return n, errors.New("nobody is named: give --user ID for each user to notify, or --everybody")
 	}
-	if flags.Changed("user") { // also with nothing in it, which is invalid: never everybody
+	if flags.Changed("user") { // even if empty: that is invalid, and never means everybody
 		for _, id := range f.users {
 			if strings.TrimSpace(id) == "" {
 				return n, errors.New("--user is blank, which would leave it open who is notified; to notify all, give --everybody in its place")
@@ -166,8 +166,8 @@ func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error
 	return n, n.Validate()
 }
 
-// logging are the options that tell about attempts: each with --verbose; at a terminal,
-// those after which there is a wait.
+// logging returns the options that log attempts: every attempt with --verbose; on a terminal,
+// those followed by a wait.
 func (f *sendFlags) logging(cmd *cobra.Command) []whop.Option {
 	stderr := cmd.ErrOrStderr()
 	switch {

@@ -39,8 +39,8 @@ func newServe() *cobra.Command {
 		Short: "Serve a local stand-in of Whop's notifications API",
 		Long: `Serve a stand-in of Whop's notifications API, to develop a client in any language
 against. It checks the key and the version date, checks the body against Whop's
-specification of that date, knows idempotency keys, delivers nothing, and forgets
-everything when it ends.
+specification of that date, and remembers idempotency keys. It delivers nothing, and forgets
+everything when it exits.
 
 Up to the date 2026-07-20 the target is company_id and the answer 200; later versions have
 account_id and 202. A request without the header Api-Version-Date gets --api-version.
@@ -50,11 +50,11 @@ for what may go wrong. Programs read and script the same under /_/, as JSON: see
 http://127.0.0.1:8080/_/openapi.yml. On an address that other machines reach, both take
 the API key, as a bearer token or the password of basic authentication.
 
-The address is printed on standard output once it listens; that of the page, and a line for
-each request, on standard error. SIGINT (Ctrl-C) and SIGTERM end it.
+It prints its address on standard output once it listens, and that of the page and a line for
+each request on standard error. SIGINT (Ctrl-C) and SIGTERM end it.
 
-The key that it accepts is that of --api-key, --api-key-file or WHOP_API_KEY, else a
-random one that is printed on standard error.`,
+It accepts the key of --api-key, --api-key-file or WHOP_API_KEY, or else a random one that it
+prints on standard error.`,
 		Example: `  # On port 8080, with a key of your choice
   whop-notify serve --api-key local-test-key
 
@@ -72,7 +72,7 @@ random one that is printed on standard error.`,
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 picks a free one")
 	flags.StringVar(&f.key, "api-key", "", "`KEY` to accept; for a stand-in only, not a real one")
 	flags.StringVar(&f.keyFile, "api-key-file", "", "`FILE` with the key to accept")
-	flags.StringVar(&f.apiVersion, "api-version", whop.DefaultAPIVersion, "`DATE` of the contract for requests that name none, as Whop has it for each key")
+	flags.StringVar(&f.apiVersion, "api-version", whop.DefaultAPIVersion, "`DATE` of the contract for requests without one, like the date that Whop pins a key to")
 	flags.IntVar(&f.rateLimit, "rate-limit", 0, "answer 429 to more than `N` requests in 60 seconds; 0 for no limit")
 	flags.IntSliceVar(&f.fail, "fail", nil, "answer the first requests with these error statuses, `N,...`, as in 503,429")
 	flags.IntVar(&f.keep, "keep", 1000, "keep the last `N` requests in memory")
@@ -141,12 +141,12 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	case err := <-ended:
 		return &exitError{code: exitNot, err: fmt.Errorf("stopped serving: %w", err)}
 	}
-	stop() // a second signal ends the process whatever it does
+	stop() // a second signal ends the process at once
 	return nil
 }
 
-// inbox shows what the server got. Only where no other machine reaches it, it is without a
-// key.
+// inbox serves the requests that the server got. It needs the key, unless no other machine can
+// reach it.
 func (f *serveFlags) inbox(server *whoptest.Server, addr net.Addr, key string) inbox.Config {
 	config := inbox.Config{Source: server, Controls: server, Else: server, Keep: f.keep, Secret: key}
 	if tcp, ok := addr.(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
@@ -187,7 +187,7 @@ func (f *serveFlags) check() ([]whoptest.Reply, error) {
 	return replies, nil
 }
 
-// chooseKey gives the key to accept, "" for a random one.
+// chooseKey returns the key to accept, "" for a random one.
 func (f *serveFlags) chooseKey(flags *pflag.FlagSet) (string, error) {
 	key, from := os.Getenv("WHOP_API_KEY"), "WHOP_API_KEY"
 	switch given, inFile := flags.Changed("api-key"), flags.Changed("api-key-file"); {
@@ -210,8 +210,8 @@ func (f *serveFlags) chooseKey(flags *pflag.FlagSet) (string, error) {
 	return key, nil
 }
 
-// reachable turns the address of all interfaces, to which nobody can connect
-// everywhere, into that of the loopback one.
+// reachable replaces the address of all interfaces by the loopback address, since not every
+// system can connect to the former.
 func reachable(base string) string {
 	u, err := url.Parse(base)
 	if err != nil {

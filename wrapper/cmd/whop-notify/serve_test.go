@@ -18,7 +18,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// serve starts the stand-in on a free port and gives its base URL.
+// serve starts the stand-in on a free port and returns its base URL.
 func serve(t *testing.T, env []string, args ...string) (*process, string) {
 	t.Helper()
 	p := start(t, env, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)

@@ -17,20 +17,20 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
-// stateDir is the directory in which a batch keeps its state, for this process alone. It is
-// opened as a root, so that no file of it is written through a symlink that leads elsewhere.
+// stateDir is the directory in which a batch keeps its state, locked by this process. It is
+// opened as a root, so that no write follows a symlink out of it.
 type stateDir struct {
 	name  string
 	root  *os.Root
 	lock  *flock.Flock
-	fresh bool // it was not there before
+	fresh bool // this process created it
 }
 
-// errInUse is a directory on which another process is at work.
+// errInUse says that another process uses the directory.
 var errInUse = errors.New("another process is at work")
 
-// openStateDir makes the directory where it is not there, and takes hold of it. It fails at
-// once where nothing can be written.
+// openStateDir creates the directory if it is missing, and locks it. It fails at once if nothing
+// can be written there.
 func openStateDir(name string) (*stateDir, error) {
 	d := &stateDir{name: name}
 	_, err := os.Stat(name)
@@ -58,7 +58,7 @@ func openStateDir(name string) (*stateDir, error) {
 	return d, nil
 }
 
-// unusable says of an error that it is about the directory.
+// unusable marks an error as one about the directory.
 func (d *stateDir) unusable(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
@@ -86,8 +86,8 @@ func (d *stateDir) discard() {
 	}
 }
 
-// setAside keeps the directory under another name, NAME.1 or the next one that is free,
-// and opens a new one in its place. A pending file moves on to the new one.
+// setAside renames the directory to NAME.1 or the next free name, and opens a new one in its
+// place. A pending file moves to the new one.
 func (d *stateDir) setAside(pending string) (*stateDir, string, error) {
 	d.close()
 	aside := ""
@@ -109,14 +109,14 @@ func (d *stateDir) setAside(pending string) (*stateDir, string, error) {
 
 const pendingPattern = ".*.tmp"
 
-// create makes a new file under a name that nobody can foresee, to be renamed once it is whole.
+// create creates a file under an unpredictable name, to be renamed once it is complete.
 func (d *stateDir) create() (*os.File, string, error) {
 	name := "." + rand.Text() + ".tmp"
 	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	return f, name, err
 }
 
-// removePending removes what a process left that was killed while it wrote.
+// removePending removes the unfinished files of a killed process.
 func (d *stateDir) removePending() {
 	names, _ := fs.Glob(d.root.FS(), pendingPattern)
 	for _, name := range names {
@@ -124,7 +124,7 @@ func (d *stateDir) removePending() {
 	}
 }
 
-// write makes a file that is there whole, on the disk, or not at all.
+// write writes a file atomically, and syncs it to disk.
 func (d *stateDir) write(name string, content []byte) error {
 	if err := d.put(name, content, (*os.File).Sync); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (d *stateDir) write(name string, content []byte) error {
 	return nil
 }
 
-// replace makes a file that is there whole, or not at all; a power failure may take it back.
+// replace writes a file atomically. A power failure may undo it.
 func (d *stateDir) replace(name string, content []byte) error {
 	return d.put(name, content, func(*os.File) error { return nil })
 }
@@ -154,7 +154,7 @@ func (d *stateDir) put(name string, content []byte, sync func(*os.File) error) e
 	return nil
 }
 
-// commit gives a pending file its name.
+// commit renames a pending file to its final name.
 func (d *stateDir) commit(pending, name string) error {
 	if err := d.root.Rename(pending, name); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (d *stateDir) commit(pending, name string) error {
 	return nil
 }
 
-// sync syncs the list of files to disk, where the system can.
+// sync syncs the list of files to disk, if the system can.
 func (d *stateDir) sync() {
 	if dir, err := d.root.Open("."); err == nil {
 		_ = dir.Sync()
@@ -171,7 +171,7 @@ func (d *stateDir) sync() {
 	}
 }
 
-// roomToGoOn is how much must be free on the disk, in bytes: what a batch needs at once.
+// roomToGoOn is how many bytes must be free on the disk: what a batch needs at once.
 const roomToGoOn = 512 << 10
 
 // probe finds out whether there is room on the disk, before the store runs out of it.

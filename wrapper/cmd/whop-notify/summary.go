@@ -7,7 +7,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// summary is what became of a batch: of every line.
+// summary counts the lines of a batch by result.
 type summary struct {
 	Notifications int       `json:"notifications"`
 	Everybody     int       `json:"everybody"` // of these, to all who are in their target
@@ -33,7 +33,7 @@ func (s *summary) count(o whop.Outcome) {
 	}
 }
 
-// drop counts a line that was a dead letter, and dropped.
+// drop counts a line whose dead letter was dropped.
 func (s *summary) drop(f fate) {
 	switch f {
 	case fateDroppedRejected:
@@ -50,7 +50,7 @@ func (s *summary) drop(f fate) {
 
 func (s *summary) failed() int { return s.Rejected + s.NotSent + s.Unknown }
 
-// exitCode is that of what became of all lines.
+// exitCode returns the exit code for all lines.
 func (s *summary) exitCode() int {
 	switch {
 	case s.Unknown > 0:

@@ -16,5 +16,5 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// canMove reports whether w is a terminal on which a line can be written anew.
+// canMove reports whether w is a terminal on which a line can be overwritten.
 func canMove(w io.Writer) bool { return isTerminal(w) && os.Getenv("TERM") != "dumb" }

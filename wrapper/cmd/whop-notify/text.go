@@ -7,14 +7,13 @@ import (
 	"unicode"
 )
 
-// unprintable are the characters that steer a terminal: control characters, those that turn
-// the direction of the text, and other line breaks.
+// unprintable are the characters that control a terminal: control characters, changes of text
+// direction, and unusual line breaks.
 func unprintable(r rune) bool {
 	return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.In(r, unicode.Zl, unicode.Zp))
 }
 
-// printable keeps what came from elsewhere from steering a terminal, bytes that are no text
-// too.
+// printable escapes characters that could control a terminal, and invalid UTF-8.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unprintable(r) {
@@ -44,7 +43,7 @@ func counted(n int) string {
 	return fmt.Sprintf("%d notifications", n)
 }
 
-// escaped is JSON that says the same, without raw characters that steer a terminal.
+// escaped returns equivalent JSON without raw characters that control a terminal.
 func escaped(encoded []byte) []byte {
 	if bytes.IndexFunc(encoded, unprintable) < 0 {
 		return encoded

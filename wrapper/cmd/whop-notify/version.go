@@ -27,7 +27,8 @@ func versionLine() string {
 	return fmt.Sprintf("whop-notify %s (%s %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// version is that of the module the program was built from, "devel" in a work tree.
+// version returns the version of the module that the program was built from, or "devel" in a
+// work tree.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {

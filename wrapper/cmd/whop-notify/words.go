@@ -8,8 +8,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// flagOf says what a user of the command line knows an option of the package, or a field of
-// a notification, by.
+// flagOf maps the package's options and a notification's fields to flags.
 var flagOf = map[string]string{
 	"WithAPIKey":       "--api-key-file:",
 	"WithAPIVersion":   "--api-version",
@@ -28,9 +27,8 @@ var flagOf = map[string]string{
 	"Idempotency-Key": "--idempotency-key",
 }
 
-// inTermsOfFlags is the text of an error as the user of a command line knows things. What
-// a server said is not changed, nor what is wrong with a line of a file, which has the
-// names of the API.
+// inTermsOfFlags returns an error's text with flags in place of options and fields. It changes
+// neither a server's words nor the errors of a file's lines, which use the API's names.
 func inTermsOfFlags(err error) string {
 	text := strings.TrimPrefix(err.Error(), "whop: ")
 	if mistakes := mistakesIn(err); len(mistakes) > 0 {
@@ -67,8 +65,8 @@ func blame(name, reason string) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s", name, reason))
 }
 
-// causeOf is what kept a send from success. Where a server asked for a longer wait than the
-// command allows, the package names its own setting.
+// causeOf returns the cause of a failed send. If a server asked for a longer wait than the command
+// allows, the package names its own setting.
 func causeOf(e *whop.SendError) error {
 	answer, ok := errors.AsType[*whop.APIError](e.Err)
 	if !ok || e.RetryAfter <= maxRetryAfter {

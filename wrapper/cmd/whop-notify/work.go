@@ -77,7 +77,7 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags, watch *metricsFla
 	return f.work(ctx, cmd, q, m, logger)
 }
 
-// work sends what is in a queue, until ctx ends.
+// work sends the notifications of a queue, until ctx ends.
 func (f *workFlags) work(ctx context.Context, cmd *cobra.Command, q *queue.Queue, m *monitor, logger *slog.Logger) error {
 	client, err := f.newClient(cmd.Flags(), q, whop.WithObserver(m.attempt))
 	if err != nil {
@@ -112,7 +112,7 @@ func logStatsEachMinute(ctx context.Context, q *queue.Queue, logger *slog.Logger
 	}
 }
 
-// logStats logs the sums of the whole queue, whichever process sent.
+// logStats logs the totals of the whole queue, across all processes.
 func logStats(ctx context.Context, q *queue.Queue, logger *slog.Logger, message string) {
 	status, err := countQueue(ctx, q)
 	if err != nil {

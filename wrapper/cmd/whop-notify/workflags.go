@@ -30,7 +30,7 @@ func (f *workFlags) register(flags *pflag.FlagSet) {
 	f.client.register(flags)
 }
 
-// check refuses what cannot work, before anything is opened.
+// check refuses flags that cannot work, before anything is opened.
 func (f *workFlags) check(cmd *cobra.Command) error {
 	if err := f.client.check(); err != nil {
 		return usageError(err, "")
@@ -54,7 +54,7 @@ func (f *workFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// newClient makes one that shares its pace with all processes of the queue.
+// newClient makes a client that shares its rate limit with all processes of the queue.
 func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue, more ...whop.Option) (*whop.Client, error) {
 	limiter := whop.Limiter(nil)
 	if f.rateLimit > 0 {
