@@ -11,7 +11,7 @@ import (
 // maxWork bounds a comparison: signatures made, over all rounds.
 const maxWork = 20_000_000
 
-// classify gives every node that roots reach a class, so that two nodes say the same if
+// classify assigns a class to every node that roots reach, so that two nodes say the same if
 // and only if they have the same class. It begins with what each node shows by itself and
 // tells apart in each round what holds different things, until no class falls into more:
 // schemas that hold themselves are compared without an end being needed.

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// checkComplete finds what is missing where a document breaks off and still reads as YAML.
+// checkComplete finds gaps in a document that was cut off and is still valid YAML.
 // It asks for no more: a validator's finer rules would refuse what can well be compared.
 func checkComplete(operation *node) error {
 	if operation.kind != object || operation.empty() {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// maxEmitted bounds what is written out of a contract, in nodes: references are written in
+// maxEmitted bounds the nodes written for a contract: references are written in
 // place, which can make much out of little.
 const maxEmitted = 100_000
 

@@ -45,8 +45,8 @@ func find(data []byte) (*document, error) {
 }
 
 // fences returns the contents of a Markdown page's code fences, and whether the last
-// one is not closed at the page's end. Fences that are indented, as inside a list,
-// give their content without the indentation.
+// one is not closed at the page's end. The contents of indented fences,
+// as inside a list, are returned without the indentation.
 func fences(page []byte) (blocks [][]byte, unclosed bool) {
 	var fence, indent string
 	var block []byte

@@ -54,7 +54,7 @@ func file(t *testing.T, name, text string) string {
 	return name
 }
 
-// serve answers every request with handler and gives the server's address.
+// serve answers every request with handler, and returns the server's address.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
 	server := httptest.NewServer(handler)

@@ -155,7 +155,7 @@ func command() *cobra.Command {
 	return root
 }
 
-// options say what is compared with what.
+// options choose the documents to compare.
 type options struct {
 	contract, file string
 	from           fetcher
@@ -183,8 +183,8 @@ func (o options) chosen(args []string) ([]watched, error) {
 	return []watched{w}, nil
 }
 
-// each compares the contracts one after another and gives each comparison to do. One that
-// cannot be made is named, and does not keep the others from being made.
+// each compares the contracts one after another, and passes each comparison to do. It reports a
+// failed comparison, and goes on with the others.
 func (o options) each(cmd *cobra.Command, args []string, report func(io.Writer, *changes), do func(watched, *contract, *changes) error) error {
 	all, err := o.chosen(args)
 	if err != nil {

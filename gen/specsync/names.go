@@ -45,8 +45,8 @@ func name(base, published *node, found []difference) []change {
 	return slices.Compact(all)
 }
 
-// oasdiff compares what before says with a contract. It has no changes to give for what
-// it cannot read: names are for the reader, and do not decide whether there is drift.
+// oasdiff compares before with a contract. It returns no changes for a document that it cannot
+// read: names are for the reader, and do not decide whether there is drift.
 func oasdiff(before []byte, schemes map[int]string, after *node) (changes checker.Changes) {
 	defer func() {
 		if recover() != nil {
@@ -122,7 +122,7 @@ var narrowing = map[string]string{
 	"x-whop-credentials":    "it accepts such credentials alone",
 }
 
-// byPlace names a change by where it is.
+// byPlace names a change by its place.
 func byPlace(d difference) change {
 	where := strings.TrimPrefix(d.where(), "operation.")
 	text := fmt.Sprintf("`%s` was %s and is %s", where, brief(d.old), brief(d.new))

@@ -16,7 +16,7 @@ const (
 // methods are the operations that a path item may hold.
 var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace", "query", "additionalOperations"}
 
-// level is a mapping that may say something for what is below it.
+// level is a mapping whose settings may apply to everything below it.
 type level struct {
 	keys []string
 	tail bool

@@ -28,7 +28,7 @@ func alone(t *testing.T, name string) {
 	assert.Equal(t, filepath.Base(name), entries[0].Name())
 }
 
-// From wherever the contract is read, the file becomes what was published, to the byte.
+// Whatever source the contract is read from, the file equals the published one byte for byte.
 func TestUpdateKeepsTheTextStyle(t *testing.T) {
 	document := content(t, vendored)
 	for name, source := range map[string]string{
@@ -159,7 +159,7 @@ components:
 	assert.Equal(t, want, content(t, spec))
 }
 
-// What cannot be cut out of the source's text is written anew, in its order.
+// A part that cannot be cut out of the source's text is rewritten, in the same order.
 func TestUpdateWritesAnewWhatItCannotCut(t *testing.T) {
 	document := content(t, vendored)
 	ordered := `{"openapi":"3.1.0","info":{"title":"T \ud83d\udd14","version":"1"},"paths":{"/other":{},"/notifications":{"post":{"responses":{"200":{"description":"two\nlines"},"101":{"description":"null"}},"operationId":"a"}}},"components":{}}`

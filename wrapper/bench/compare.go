@@ -62,7 +62,7 @@ func compare(ctx context.Context, at endpoints, s setting, turn, total time.Dura
 	return result, nil
 }
 
-// round gives each client a turn, in random order.
+// round runs each client once, in random order.
 func (c *comparison) round(senders []sender) ([]cost, error) {
 	costs := make([]cost, len(senders))
 	for _, i := range rand.Perm(len(senders)) {

@@ -34,7 +34,7 @@ const (
 	saidUnknown
 )
 
-// account is what a client gives of what it did: its verdict on each notification, and
+// account is a client's report of what it did: its verdict on each notification, and
 // how long all took.
 type account struct {
 	said []verdict
@@ -105,7 +105,7 @@ func bySend(name string, send func(context.Context, *whop.Client, whop.Notificat
 	}}
 }
 
-// contendBySendAll gives all notifications to one SendAll, with the default limiter.
+// contendBySendAll passes all notifications to one SendAll, with the default limiter.
 func contendBySendAll() contender {
 	return contender{"SendAll", func(ctx context.Context, baseURL string, n int) (account, error) {
 		c, err := newWrapper(baseURL)

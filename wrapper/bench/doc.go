@@ -11,7 +11,7 @@
 // It prints tables in Markdown, all or those that -only names, and with -o writes a file for benchstat. It is a module
 // of its own, so that nothing else depends on what it is compared with; nor does make
 // generate touch it, so that a specification that ogen cannot read holds up nothing. To
-// generate its client anew, run go generate here.
+// regenerate its client, run go generate here.
 package main
 
 //go:generate env GOWORK=off go tool ogen -config ogen.yml -target oas -package oas -clean ../../openapi.yml

@@ -27,7 +27,7 @@ func writeDrill(ctx context.Context, w io.Writer, all []contender, seed uint64, 
 	return nil
 }
 
-// drill gives each attempt at each notification the fate that the seed has for it.
+// drill answers each attempt at each notification with the fault that the seed chose for it.
 func drill(ctx context.Context, c contender, seed uint64, n int) (tally, error) {
 	server, err := whoptest.New()
 	if err != nil {

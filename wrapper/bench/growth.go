@@ -27,7 +27,7 @@ type growth struct {
 
 // measureGrowth sends 1,000 notifications, ten times as many, and so on up to most.
 func measureGrowth(ctx context.Context, most int) ([]growth, error) {
-	const workers, rounds = 32, 6 // the fewest that benchstat gives an interval for
+	const workers, rounds = 32, 6 // the fewest for which benchstat computes an interval
 	wrapper, err := whop.NewClient(
 		whop.WithAPIKey(apiKey), whop.WithHTTPClient(&http.Client{Transport: memory{}}), whop.WithLimiter(nil),
 	)

@@ -12,7 +12,7 @@ type cost struct {
 	allocs, bytes float64
 }
 
-// measure sends n notifications, and gives what one cost this process.
+// measure sends n notifications, and returns what one cost this process.
 func measure(n int, send sender) (cost, error) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -93,7 +93,7 @@ func (p *pair) run(ctx context.Context, start time.Time, length time.Duration) e
 type latency [2]float64
 
 // writeTail compares the latency of Send with that of by hand at 80 % of Whop's limit.
-// So slow a rate gives few samples, so many pairs of clients send at the same time, each
+// Such a slow rate yields few samples, so many pairs of clients send at the same time, each
 // at that rate and out of step with the others.
 func writeTail(ctx context.Context, w io.Writer, at endpoints, length time.Duration) error {
 	protocols := []string{"http/1.1", "h2"}
