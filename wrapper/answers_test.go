@@ -18,7 +18,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// apiError sends once and gives the answer in the error.
+// apiError sends once and returns the answer in the error.
 func apiError(t *testing.T, answer func() (*http.Response, error), opts ...whop.Option) (*whop.SendError, *whop.APIError) {
 	t.Helper()
 	once := whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1})

@@ -49,7 +49,7 @@ func TestAPISendsLikeSend(t *testing.T) {
 	assert.Len(t, server.Queued(), 1)
 }
 
-// API gives the last response, whatever its status.
+// API returns the last response, whatever its status.
 func TestAPILastResponse(t *testing.T) {
 	for _, status := range []int{202, 302, 400, 404, 503} {
 		client := newClient(t, "https://whop.test", inMemory(func(*http.Request) (*http.Response, error) {

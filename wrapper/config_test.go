@@ -128,7 +128,7 @@ func sentTo(t *testing.T, opts ...whop.Option) string {
 	return requestOf(t, append([]whop.Option{whop.WithAPIKey(testKey)}, opts...)...).URL.String()
 }
 
-// requestOf sends once and gives the request.
+// requestOf sends once and returns the request.
 func requestOf(t *testing.T, opts ...whop.Option) (got *http.Request) {
 	t.Helper()
 	client, err := whop.NewClient(append(opts, inMemory(func(r *http.Request) (*http.Response, error) {

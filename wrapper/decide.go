@@ -116,7 +116,7 @@ func decide(f facts, atMostOnce bool) verdict {
 		}
 	}
 	if v.retry && f.replayed && v.outcome == Rejected {
-		// The same key gives the same answer for as long as Whop remembers it.
+		// The same key gets the same answer for as long as Whop remembers it.
 		v.retry, v.newKey = !f.keyIsFixed, !f.keyIsFixed
 	}
 	if f.contextEnded {

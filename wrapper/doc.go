@@ -27,7 +27,7 @@
 //     [Notification.WithIdempotencyKey], or JSON.
 //   - To send: [NewClient] and its options, [Client.Send], [Client.SendAll] for many,
 //     [Client.API] and [Client.Do] for the generated clients underneath.
-//   - To know what became of it: [Receipt], [SendError] with its [Outcome], [APIError]
+//   - To know the result: [Receipt], [SendError] with its [Outcome], [APIError]
 //     with Whop's words, and the sentinels such as [ErrRateLimited].
 //   - To choose how: [RetryPolicy], which has the retry rules as a table, [Limiter],
 //     [WithObserver] and [WithLogger] to watch.

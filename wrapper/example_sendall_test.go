@@ -92,7 +92,7 @@ func ExampleClient_SendAll_cursor() {
 	// 2 queued
 }
 
-// fakeRows gives two columns a row, then an error.
+// fakeRows returns two columns a row, then an error.
 type fakeRows struct {
 	left []string
 	row  []string

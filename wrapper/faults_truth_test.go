@@ -70,7 +70,7 @@ func (truth *truth) requests(s *oneSend) []seenRequest {
 	return all
 }
 
-// check gives everything about a send that the client did not keep its word on.
+// check returns each promise of the client that a send broke.
 func (truth *truth) check(s *oneSend) (problems []string) {
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	queued := truth.queued[s.title]

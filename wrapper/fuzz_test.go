@@ -18,7 +18,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// oneAttempt gives what a send makes of a single answer.
+// oneAttempt returns what a send makes of a single answer.
 func oneAttempt(t *testing.T, status int, body string, headers http.Header) (*whop.Receipt, *whop.SendError, whop.Attempt) {
 	t.Helper()
 	var seen whop.Attempt

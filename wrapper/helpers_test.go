@@ -42,7 +42,7 @@ func newClient(t testing.TB, baseURL string, opts ...whop.Option) *whop.Client {
 	return client
 }
 
-// sendError sends and gives the error that must come of it.
+// sendError sends and returns the error, which there must be.
 func sendError(t testing.TB, client *whop.Client, n whop.Notification) *whop.SendError {
 	t.Helper()
 	receipt, err := client.Send(t.Context(), n)

@@ -110,7 +110,7 @@ type errorReader struct{ err error }
 func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 // certified starts a TLS server whose certificate is for thousands of hostile names, and
-// gives a transport that trusts it or not.
+// returns a transport that trusts it or not.
 func certified(t *testing.T, trusted bool) (baseURL string, transport http.RoundTripper) {
 	t.Helper()
 	var names []string

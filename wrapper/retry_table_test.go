@@ -27,7 +27,7 @@ type retryRow struct {
 	serve func(net.Conn)
 }
 
-// verify runs a row, with a delay before the retry. once gives a server of which the first
+// verify runs a row, with a delay before the retry. once returns a server of which the first
 // request ends as the row says and later ones are served.
 func (row retryRow) verify(t *testing.T, delay time.Duration, once func(*testing.T) (baseURL string, opts []whop.Option)) {
 	t.Run(row.name, func(t *testing.T) {
@@ -173,7 +173,7 @@ func TestRetryTimeouts(t *testing.T) {
 	}
 }
 
-// noKeepAlive gives a transport that opens a connection for every attempt.
+// noKeepAlive returns a transport that opens a connection for every attempt.
 func noKeepAlive(t *testing.T) []whop.Option {
 	transport := &http.Transport{DisableKeepAlives: true}
 	t.Cleanup(transport.CloseIdleConnections)

@@ -21,7 +21,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// numbered gives n notifications, each under its number as its key, and counts what
+// numbered returns n notifications, each under its number as its key, and counts what
 // was pulled.
 func numbered(n int, pulled *atomic.Int32) iter.Seq[whop.Notification] {
 	return func(yield func(whop.Notification) bool) {
@@ -34,7 +34,7 @@ func numbered(n int, pulled *atomic.Int32) iter.Seq[whop.Notification] {
 	}
 }
 
-// taking gives a transport that queues after d.
+// taking returns a transport that queues after d.
 func taking(d time.Duration) whop.Option {
 	return inMemory(func(r *http.Request) (*http.Response, error) {
 		select {
@@ -294,7 +294,7 @@ func first(results iter.Seq[whop.Result]) (r whop.Result) {
 	return r
 }
 
-// repeat gives the same notification n times.
+// repeat returns the same notification n times.
 func repeat(n whop.Notification, times int) iter.Seq[whop.Notification] {
 	return func(yield func(whop.Notification) bool) {
 		for range times {

@@ -18,7 +18,7 @@ import (
 	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
-// recording gives a transport that keeps the requests, with their bodies, and queues.
+// recording returns a transport that keeps the requests, with their bodies, and queues.
 func recording(sent *[]*http.Request, bodies *[]string) whop.Option {
 	return inMemory(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)

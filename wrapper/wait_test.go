@@ -20,7 +20,7 @@ import (
 // defaults is the policy of a client that is told nothing.
 var defaults = whop.WithRetryPolicy(whop.RetryPolicy{})
 
-// waits sends once, with everything refused alike, and gives the wait before each retry.
+// waits sends once, with everything refused alike, and returns the wait before each retry.
 func waits(t *testing.T, opts []whop.Option, answer func() (*http.Response, error)) ([]time.Duration, *whop.SendError) {
 	t.Helper()
 	var at []time.Time

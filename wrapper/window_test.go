@@ -37,7 +37,7 @@ func paced(t *testing.T, failing float64) (client *whop.Client, left func() []ti
 	return client, func() []time.Time { return times }
 }
 
-// mostIn gives the most events within any window that long, both of its ends included.
+// mostIn returns the most events within any window that long, both of its ends included.
 func mostIn(times []time.Time, window time.Duration) (most int) {
 	first := 0
 	for i := range times {

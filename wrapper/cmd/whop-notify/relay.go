@@ -207,7 +207,7 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 	return nil
 }
 
-// open opens the queue. The function it gives closes it.
+// open opens the queue. The function that it returns closes it.
 func (f *relayFlags) open(ctx context.Context, logger *slog.Logger, more ...queue.Option) (q *queue.Queue, dir *stateDir, closeQueue func(), err error) {
 	opts := append(more, queue.WithLogger(logger), queue.WithDrainTimeout(f.work.drain))
 	if f.state != "" {

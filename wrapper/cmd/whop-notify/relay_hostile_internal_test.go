@@ -31,7 +31,7 @@ func listenAs(t *testing.T, bounds relayBounds) (address string) {
 	return listener.Addr().String()
 }
 
-// connect gives a connection that fails where the relay does nothing for long.
+// connect returns a connection that fails where the relay does nothing for long.
 func connect(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

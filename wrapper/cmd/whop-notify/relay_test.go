@@ -22,7 +22,7 @@ import (
 
 const relayKey = "a-key-of-the-relay's-own"
 
-// relay starts one on a free port and gives its base URL.
+// relay starts one on a free port and returns its base URL.
 func relay(t *testing.T, env []string, args ...string) (*process, string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")

@@ -88,7 +88,7 @@ func (h *relayHandler) serve(w http.ResponseWriter, r *http.Request) (status int
 		return http.StatusOK, "found"
 	}
 	in, fault := h.accept(w, r, contract)
-	repeatAs := "" // where the client does not hear what became of the notification
+	repeatAs := "" // where the client does not hear the answer
 	if in.keyless != nil {
 		defer func() { h.repeats.end(in.keyless, repeatAs) }()
 	}

@@ -34,7 +34,7 @@ func isRepeat(header http.Header) bool {
 }
 
 // repeats recognises a repeated request that has no idempotency key: as one whose client
-// never heard what became of it.
+// never heard the answer.
 type repeats struct {
 	mu       sync.Mutex
 	underWay map[requestSum][]*keyless
@@ -67,7 +67,7 @@ func (r *repeats) begin(sum requestSum) *keyless {
 }
 
 // end notes that it was answered, and under which key a repeat of it is to go: "" if its
-// client knows what became of it.
+// client has heard the answer.
 func (r *repeats) end(k *keyless, key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +90,7 @@ func (r *repeats) end(k *keyless, key string) {
 	close(k.done)
 }
 
-// take gives the key of an earlier request that this one repeats, for it alone; "" if there
+// take returns the key of an earlier request that this one repeats, for it alone; "" if there
 // is none. It waits for those that are still being answered, until ctx ends.
 func (r *repeats) take(ctx context.Context, sum requestSum) string {
 	r.mu.Lock()
