@@ -4,11 +4,14 @@ module github.com/whopnotify/whopnotify/browser
 
 go 1.26.0
 
+require github.com/whopnotify/whopnotify v0.0.0
+
+replace github.com/whopnotify/whopnotify => ../..
+
 require (
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/stretchr/testify v1.12.1
-	github.com/whopnotify/whopnotify v0.0.0
 )
 
 require (
@@ -18,5 +21,3 @@ require (
 	github.com/oapi-codegen/runtime v1.8.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
-
-replace github.com/whopnotify/whopnotify => ../..
