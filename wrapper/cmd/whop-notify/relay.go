@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ type relayFlags struct {
 	hook        relayHookFlags
 	watch       metricsFlags
 	keyFile     string
+	inboxKey    string // the name of its file
 	noWork      bool
 	noBroadcast bool
 }
@@ -49,6 +52,9 @@ of WHOP_API_KEY or --api-key-file, and goes nowhere but to Whop.
 With --on-dead URL a program is told of each notification that was given up, by a POST that is
 signed as Standard Webhooks are, and repeated until it is answered with 2xx.
 
+With --inbox-key-file it has a page at its root that shows what came and what it answered: the
+last 1000 requests, in memory. A browser gives the key as the password, with any user name.
+
 With --state the queue is in a directory, for one relay alone. With --nats it is on a NATS
 server, for any number of relays and workers; --no-work leaves the sending to others.
 
@@ -73,6 +79,7 @@ a success is lost, so a supervisor can start it again.`,
 	flags.SortFlags = false
 	f.listen.register(flags)
 	flags.StringVar(&f.keyFile, "relay-key-file", "", "`FILE` with the key that requests need, of at least 16 bytes (default: a random one)")
+	flags.StringVar(&f.inboxKey, "inbox-key-file", "", "serve a page of what came, to be read only, for who has the key in `FILE`, of at least 16 bytes")
 	flags.StringVar(&f.state, "state", "", "`DIR` of the relay's queue; made if it is not there")
 	flags.BoolVar(&f.noWork, "no-work", false, "with --nats: send nothing, for workers elsewhere to do")
 	flags.BoolVar(&f.noBroadcast, "no-broadcast", false, "refuse notifications that go to everybody in their target")
@@ -135,6 +142,12 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usageError(err, "")
 	}
+	inboxKey := ""
+	if cmd.Flags().Changed("inbox-key-file") {
+		if inboxKey, err = readStrongKey("--inbox-key-file", f.inboxKey); err != nil {
+			return usageError(err, "")
+		}
+	}
 	ctx, stop := signalContext(cmd)
 	defer stop()
 
@@ -166,12 +179,17 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 	if key.made {
 		fmt.Fprintf(cmd.ErrOrStderr(), "accepting the relay key %s\n", key.text)
 	}
+	var front http.Handler = handler
+	if inboxKey != "" {
+		front = newRelayInbox(handler, inboxKey, key.text, f.work.client.key, os.Getenv("WHOP_API_KEY"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "page on %s, with the key of --inbox-key-file as its password\n", strings.TrimSuffix(f.listen.url(listener), "api/v1"))
+	}
 	fmt.Fprintf(cmd.OutOrStdout(), "listening on %s\n", f.listen.url(listener))
-	return f.serve(ctx, cmd, listener, handler, q, dir, m, logger)
+	return f.serve(ctx, cmd, listener, front, q, dir, m, logger)
 }
 
 // serve takes in and works until ctx ends or one of the two cannot go on, and ends both.
-func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler *relayHandler, q *queue.Queue, dir *stateDir, m *monitor, logger *slog.Logger) error {
+func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net.Listener, handler http.Handler, q *queue.Queue, dir *stateDir, m *monitor, logger *slog.Logger) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup

@@ -100,15 +100,21 @@ func (f *relayListenFlags) chooseKey(cmd *cobra.Command, file string) (relayKey,
 	if !cmd.Flags().Changed("relay-key-file") {
 		return relayKey{text: "relay_" + rand.Text(), made: true}, nil
 	}
-	key, err := readKey("--relay-key-file", file)
+	key, err := readStrongKey("--relay-key-file", file)
+	return relayKey{text: key}, err
+}
+
+// readStrongKey reads one that keeps strangers out.
+func readStrongKey(flag, file string) (string, error) {
+	key, err := readKey(flag, file)
 	switch {
 	case err != nil:
 	case len(key) < minRelayKey:
-		err = fmt.Errorf("--relay-key-file: the key has %d bytes, under %d, and could be guessed", len(key), minRelayKey)
+		err = fmt.Errorf("%s: the key has %d bytes, under %d, and could be guessed", flag, len(key), minRelayKey)
 	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-		err = errors.New("--relay-key-file: the key has a character that no client can send: only printable ASCII without spaces can be one")
+		err = fmt.Errorf("%s: the key has a character that no client can send: only printable ASCII without spaces can be one", flag)
 	}
-	return relayKey{text: key}, err
+	return key, err
 }
 
 // serveRelay serves until ctx ends, and lets end what is being answered.
@@ -121,6 +127,9 @@ func serveRelay(ctx context.Context, listener net.Listener, handler http.Handler
 		IdleTimeout:       bounds.idle,
 		MaxHeaderBytes:    bounds.headerBytes,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	if in, ok := handler.(*relayInbox); ok {
+		server.RegisterOnShutdown(in.end)
 	}
 	stopped := make(chan struct{})
 	stopping := context.AfterFunc(ctx, func() {

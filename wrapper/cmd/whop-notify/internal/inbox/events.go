@@ -42,6 +42,7 @@ func (in *inbox) events(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
+	_ = stream.control.SetReadDeadline(time.Time{}) // all was read: a bound on that ends no stream
 	if !stream.send("retry: 1000\n\n") || stream.progress && !stream.send("event: hello\ndata: %s\n\n", encode(in.hello())) {
 		return
 	}
