@@ -130,7 +130,7 @@ func TestRelayTellsOfDeadLetters(t *testing.T) {
 	base = base2
 	post("bad-3")
 	require.Eventually(t, func() bool { return h.has("bad-2", "bad-3") }, patience, 10*time.Millisecond)
-	require.Equal(t, 1, h.told["bad-1"])
+	require.LessOrEqual(t, h.told["bad-1"], 2, "again only where its acknowledgement died with the process")
 	p2.signal(syscall.SIGTERM)
 	f := p2.finish()
 	require.Zero(t, f.code, f.stderr)
