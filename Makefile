@@ -71,7 +71,7 @@ vuln: ## look for known vulnerabilities that are reachable from here: needs netw
 generate: ## generate gen/ and gen/current/ from their openapi.yml
 	go generate ./...
 
-check-generated: ## fail where the generated code is not what the specifications give
+check-generated: ## fail if the generated code differs from what the specifications produce
 	.ci/check-generated
 
 importer-build: ## build a program that imports wrapper, and see what else it builds
@@ -82,7 +82,7 @@ api-diff: ## what changed in the exported API since the last release
 
 BENCHTIME ?= 30s
 
-bench: ## what a send costs, and what becomes of it, next to other clients: 15 minutes [BENCHTIME=30s for each of 6 settings]
+bench: ## compare the cost and the outcome of a send with other clients: 15 minutes [BENCHTIME=30s for each of 6 settings]
 	go test ./wrapper -run '^$$' -bench . -benchmem -benchtime 0.5s -count 6
 	@cd $(interop_dir) && npm ci --no-audit --no-fund --ignore-scripts || echo "npm failed: Whop's own SDK may be left out"
 	cd wrapper/bench && go build -o ../../bin/bench . && \
@@ -102,7 +102,7 @@ bin/specsync: FORCE
 spec-diff: bin/specsync ## what changed in POST /notifications: 1 drift, 2 cannot tell [CONTRACT=vendored, current or stable] [SPEC=file or URL]
 	bin/specsync diff $(spec_of)
 
-spec-update: bin/specsync ## take the change over into the contract's file [CONTRACT=vendored, current or stable] [SPEC=file or URL]
+spec-update: bin/specsync ## apply the change to the contract's file [CONTRACT=vendored, current or stable] [SPEC=file or URL]
 	bin/specsync update $(spec_of)
 
 spec-address: bin/specsync ## the contracts, their files and where Whop publishes them

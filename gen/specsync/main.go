@@ -2,7 +2,7 @@
 //
 //	specsync diff                                # what changed in POST /notifications, at every address it knows
 //	specsync diff --contract current SOURCE      # in one contract, at one address or in a file
-//	specsync update --contract current SOURCE    # take the change over into the contract's file
+//	specsync update --contract current SOURCE    # apply the change to the contract's file
 //
 // SOURCE is a file or an http(s) URL: an OpenAPI 3 document in YAML or JSON, with
 // one operation or hundreds, or a docs page with the document in a code fence.

@@ -37,8 +37,8 @@ func newRelay() *cobra.Command {
 		Short: "Take notifications in Whop's API shape, store them, and send them",
 		Long: `Take notifications over HTTP as Whop's API does, store them in a queue, and send them from
 there, for programs in any language: Whop's SDKs reach it by their base URL. The answer is
-Whop's success once the notification is on the disk. What Whop says to it later is told under
-GET /api/v1/notifications/{key}, where key is the Idempotency-Key of the request or, if it had
+Whop's success once the notification is on the disk. GET /api/v1/notifications/{key} returns
+what Whop said to it later, where key is the Idempotency-Key of the request or, if it had
 none, of the answer.
 
 Up to the date 2026-07-20 in Api-Version-Date, and without one, the target is company_id and
@@ -49,8 +49,8 @@ Who reaches it can notify: a request needs the relay's own key as its bearer tok
 --relay-key-file, else a random one that is printed on standard error. The key of Whop is that
 of WHOP_API_KEY or --api-key-file, and goes nowhere but to Whop.
 
-With --on-dead URL a program is told of each notification that was given up, by a POST that is
-signed as Standard Webhooks are, and repeated until it is answered with 2xx.
+With --on-dead URL it reports each notification that it gave up, by a POST that is signed as
+Standard Webhooks are, and repeats that until the answer is 2xx.
 
 With --inbox-key-file it has a page at its root that shows what came and what it answered: the
 last 1000 requests, in memory. A browser gives the key as the password, with any user name.
@@ -58,7 +58,7 @@ last 1000 requests, in memory. A browser gives the key as the password, with any
 With --state the queue is in a directory, for one relay alone. With --nats it is on a NATS
 server, for any number of relays and workers; --no-work leaves the sending to others.
 
-On SIGTERM or Ctrl-C it takes no more, finishes what it answers and what is in flight within
+On SIGTERM or Ctrl-C it accepts no more, finishes what it answers and what is in flight within
 --drain-timeout, and exits with 0; a second signal ends it at once. It exits with 1 if Whop
 refuses the API key or the address, or if the queue is gone: nothing that it has answered with
 a success is lost, so a supervisor can start it again.`,
