@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -40,10 +39,8 @@ func (f *metricsFlags) check() error {
 	if f.addr == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(f.addr); err != nil {
-		return fmt.Errorf("--metrics-addr %q is not HOST:PORT, as in 127.0.0.1:9464", f.addr)
-	}
-	return nil
+	_, err := checkAddress("--metrics-addr", f.addr, "127.0.0.1:9464")
+	return err
 }
 
 // monitor counts what a process does, and serves the counts on --metrics-addr.
@@ -61,12 +58,9 @@ func (f *metricsFlags) start(ctx context.Context, cmd *cobra.Command, queueName 
 	if f.addr == "" {
 		return m, nil
 	}
-	listener, err := net.Listen("tcp", f.addr)
-	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
-		return nil, usageError(fmt.Errorf("--metrics-addr: %w", err), "")
-	}
+	listener, err := listen("--metrics-addr", f.addr)
 	if err != nil {
-		return nil, &exitError{code: exitNot, err: err, hint: "Choose another address with --metrics-addr; 127.0.0.1:0 picks a free port."}
+		return nil, err
 	}
 	listener = &boundedListener{Listener: listener, slots: make(chan struct{}, metricsConnections), closed: make(chan struct{})}
 	errorLog := slog.NewLogLogger(logger.Handler(), slog.LevelWarn)

@@ -155,11 +155,8 @@ func (f *relayFlags) run(cmd *cobra.Command) error {
 	defer log.close()
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	listener, err := f.listen.listen(defaultRelayBounds)
-	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
-		return usageError(fmt.Errorf("--addr: %w", err), "")
-	}
 	if err != nil {
-		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
+		return err
 	}
 	defer listener.Close()
 	m, err := f.watch.start(ctx, cmd, f.server.name, logger)

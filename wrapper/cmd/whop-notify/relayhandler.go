@@ -38,9 +38,10 @@ type relayHandler struct {
 
 	repeats repeats
 
-	mu       sync.Mutex
-	storing  map[string]struct{} // the keys of requests that are being stored
-	lastWarn time.Time
+	warned seldom
+
+	mu      sync.Mutex
+	storing map[string]struct{} // the keys of requests that are being stored
 }
 
 func newRelayHandler(q relayQueue, key string, noBroadcast bool, logger *slog.Logger) *relayHandler {
@@ -122,13 +123,7 @@ func (h *relayHandler) knows(authorization string) bool {
 
 // warn logs what is wrong with the queue, once in ten seconds.
 func (h *relayHandler) warn(message string, err error) {
-	h.mu.Lock()
-	often := time.Since(h.lastWarn) < 10*time.Second
-	if !often {
-		h.lastWarn = time.Now()
-	}
-	h.mu.Unlock()
-	if !often {
+	if h.warned.once(10 * time.Second) {
 		h.logger.Warn(message, "error", err)
 	}
 }

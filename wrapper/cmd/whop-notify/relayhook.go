@@ -11,12 +11,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -70,20 +68,13 @@ func (f *relayHookFlags) check(flags *pflag.FlagSet, insecure bool) error {
 	return nil
 }
 
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // relayHook tells of dead letters over HTTP, signed as Standard Webhooks are.
 type relayHook struct {
 	url    string
 	secret []byte
 	client *http.Client
 	logger *slog.Logger
-
-	mu       sync.Mutex
-	lastWarn time.Time
+	warned seldom
 }
 
 func newRelayHook(f *relayHookFlags, logger *slog.Logger) *relayHook {
@@ -165,11 +156,8 @@ func (h *relayHook) post(ctx context.Context, id string, event deadEvent) error 
 
 // warn logs that telling fails, once a minute.
 func (h *relayHook) warn(letter queue.DeadLetter, err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if time.Since(h.lastWarn) < time.Minute {
+	if !h.warned.once(time.Minute) {
 		return
 	}
-	h.lastWarn = time.Now()
 	h.logger.Warn("--on-dead could not be told of a dead letter, will try again", "dead_letter", letter.ID, "idempotency_key", oneLine(letter.IdempotencyKey), "error", oneLine(err.Error()))
 }

@@ -49,9 +49,9 @@ func (f *relayListenFlags) register(flags *pflag.FlagSet) {
 }
 
 func (f *relayListenFlags) check(insecure bool) error {
-	host, _, err := net.SplitHostPort(f.addr)
+	host, err := checkAddress("--addr", f.addr, "127.0.0.1:8080")
 	if err != nil {
-		return fmt.Errorf("--addr %q is not HOST:PORT, as in 127.0.0.1:8080", f.addr)
+		return err
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--tls-cert and --tls-key go together")
@@ -69,7 +69,7 @@ func (f *relayListenFlags) check(insecure bool) error {
 }
 
 func (f *relayListenFlags) listen(bounds relayBounds) (net.Listener, error) {
-	listener, err := net.Listen("tcp", f.addr)
+	listener, err := listen("--addr", f.addr)
 	if err != nil {
 		return nil, err
 	}

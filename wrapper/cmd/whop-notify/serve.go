@@ -99,12 +99,9 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return &exitError{code: exitNot, err: err}
 	}
 	defer server.Close()
-	listener, err := net.Listen("tcp", f.addr)
-	if _, wrong := errors.AsType[*net.AddrError](err); wrong {
-		return usageError(fmt.Errorf("--addr: %w", err), "")
-	}
+	listener, err := listen("--addr", f.addr)
 	if err != nil {
-		return &exitError{code: exitNot, err: err, hint: "Choose another address with --addr; 127.0.0.1:0 picks a free port."}
+		return err
 	}
 	defer listener.Close()
 	stderr := cmd.ErrOrStderr()
@@ -164,8 +161,8 @@ func newFront(config inbox.Config) *http.Server {
 var discardLog = stdlog.New(io.Discard, "", 0)
 
 func (f *serveFlags) check() ([]whoptest.Reply, error) {
-	if _, _, err := net.SplitHostPort(f.addr); err != nil {
-		return nil, fmt.Errorf("--addr %q is not HOST:PORT, as in 127.0.0.1:8080", f.addr)
+	if _, err := checkAddress("--addr", f.addr, "127.0.0.1:8080"); err != nil {
+		return nil, err
 	}
 	if f.rateLimit < 0 {
 		return nil, fmt.Errorf("--rate-limit %d is negative", f.rateLimit)
