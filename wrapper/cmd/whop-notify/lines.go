@@ -10,8 +10,6 @@ import (
 	"hash"
 	"io"
 	"strings"
-
-	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
 // maxLine is the longest line of a file of notifications, in bytes.
@@ -92,14 +90,12 @@ func (e *lineError) Error() string {
 
 // fieldsIn returns the invalid fields of a notification, by the API's names.
 func fieldsIn(err error) (mistakes []string) {
-	if all, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range all.Unwrap() {
-			mistakes = append(mistakes, fieldsIn(err)...)
+	for _, e := range validationErrors(err) {
+		if e.Field == "" {
+			mistakes = append(mistakes, e.Reason)
+		} else {
+			mistakes = append(mistakes, e.Field+": "+e.Reason)
 		}
-	} else if e, ok := errors.AsType[*whop.ValidationError](err); ok && e.Field != "" {
-		mistakes = []string{e.Field + ": " + e.Reason}
-	} else if ok {
-		mistakes = []string{e.Reason}
 	}
 	return mistakes
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -91,18 +90,4 @@ func (c *relayContract) explain(err error, fields map[string]json.RawMessage) *r
 	}
 	first.message = strings.Join(messages, " ")
 	return first
-}
-
-func validationErrors(err error) []*whop.ValidationError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []*whop.ValidationError
-		for _, one := range joined.Unwrap() {
-			all = append(all, validationErrors(one)...)
-		}
-		return all
-	}
-	if one, ok := errors.AsType[*whop.ValidationError](err); ok {
-		return []*whop.ValidationError{one}
-	}
-	return nil
 }

@@ -74,3 +74,18 @@ func causeOf(e *whop.SendError) error {
 	}
 	return fmt.Errorf("%w; no retry: the wait is over the %v that this command waits at most", answer, maxRetryAfter)
 }
+
+// validationErrors are those that an error holds, in order.
+func validationErrors(err error) []*whop.ValidationError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []*whop.ValidationError
+		for _, one := range joined.Unwrap() {
+			all = append(all, validationErrors(one)...)
+		}
+		return all
+	}
+	if one, ok := errors.AsType[*whop.ValidationError](err); ok {
+		return []*whop.ValidationError{one}
+	}
+	return nil
+}
