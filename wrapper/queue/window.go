@@ -24,8 +24,8 @@ type taken struct {
 // to wait until there may be.
 func (w window) take(now time.Time, n, perMinute int, again bool) (next window, got int, wait time.Duration) {
 	free, freeAgain := perMinute, max(1, perMinute/retryShare)
+	wait, waitAgain := windowTime, windowTime
 	at := now.UnixMilli()
-	wait = windowTime
 	for _, t := range w {
 		t.At = min(t.At, at+tick.Milliseconds()) // a later time comes from a wrong clock
 		left := time.Duration(t.At-at)*time.Millisecond + windowTime
@@ -34,15 +34,13 @@ func (w window) take(now time.Time, n, perMinute int, again bool) (next window, 
 		}
 		free, freeAgain = free-t.N, freeAgain-t.Again
 		next = append(next, t)
-		if !again || t.Again > 0 {
-			wait = min(wait, left)
+		wait = min(wait, left)
+		if t.Again > 0 {
+			waitAgain = min(waitAgain, left)
 		}
 	}
-	if again {
-		if free < 1 {
-			wait = tick // until a first attempt leaves the window
-		}
-		free = min(free, freeAgain)
+	if again && freeAgain < free {
+		free, wait = freeAgain, waitAgain
 	}
 	if got = min(n, free); got <= 0 {
 		return w, 0, wait
