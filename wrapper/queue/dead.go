@@ -193,7 +193,7 @@ func (q *Queue) Drop(ctx context.Context, id uint64) error {
 		return err
 	}
 	if number := parseNumber(msg.Header.Get(idHeader)); number > 0 {
-		err = q.gone(ctx, number)
+		err = q.recordGone(ctx, number)
 	}
 	if err == nil {
 		err = q.remove(ctx, q.dead, id)

@@ -55,7 +55,7 @@ func (q *Queue) Find(ctx context.Context, key string) (Found, error) {
 // known returns the line's sequence number for a key, or 0 if the line does not know it. It
 // publishes a message that JetStream refuses, but only after JetStream has looked up the key.
 func (q *Queue) known(ctx context.Context, key string) (uint64, error) {
-	line, err := q.info(ctx, q.line, "")
+	line, err := q.info(ctx, q.line)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +109,7 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 		}
 		return f, nil
 	}
-	if _, err := q.get(ctx, q.attempts, 0, q.goneSubject(id)); err == nil {
+	if _, err := q.get(ctx, q.gone, 0, q.goneSubject(id)); err == nil {
 		f.State = Canceled
 		return f, nil
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -121,9 +121,9 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	return f, nil
 }
 
-// gone records, for [Stats] and [Queue.Find], that somebody dropped or canceled a
+// recordGone records, for [Stats] and [Queue.Find], that somebody dropped or canceled a
 // notification.
-func (q *Queue) gone(ctx context.Context, id uint64) error {
+func (q *Queue) recordGone(ctx context.Context, id uint64) error {
 	_, _, err := q.publish(ctx, nats.NewMsg(q.goneSubject(id)), jetstream.WithExpectLastSequencePerSubject(0))
 	if isConflict(err) {
 		return nil // as wanted
@@ -149,7 +149,7 @@ func (q *Queue) Cancel(ctx context.Context, key string) error {
 		return ErrUnderWay
 	}
 	if err == nil {
-		err = q.gone(ctx, f.id)
+		err = q.recordGone(ctx, f.id)
 	}
 	// A worker that takes it anyway finds that it was canceled.
 	if err == nil && f.at > 0 {

@@ -34,6 +34,7 @@ func TestNotBeforeWaitsForItsTime(t *testing.T) {
 
 // A notification can be canceled for as long as no attempt is in flight or in doubt.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	later := queue.NotBefore(time.Now().Add(time.Hour))
 	for name, c := range map[string]struct {
 		worker bool
@@ -121,6 +122,10 @@ func TestATicketSaysWhatBecameOfADuplicate(t *testing.T) {
 	require.NoError(t, q.Drop(t.Context(), letter.ID))
 	require.Equal(t, queue.Canceled, enqueue(t, q, numbered(1)).State)
 	eventually(t, q, queue.Stats{Sent: 1, Retrying: 1, Waiting: 1})
+	gone, err := streams(t, q).Stream(t.Context(), q.Name()+"-gone")
+	require.NoError(t, err)
+	require.NoError(t, gone.Purge(t.Context())) // as after a day
+	require.Equal(t, queue.Stats{Sent: 1, Retrying: 1, Waiting: 1}, counts(t, q))
 	_, err = q.Find(t.Context(), "never seen")
 	require.ErrorIs(t, err, queue.ErrUnknownKey)
 }

@@ -236,7 +236,7 @@ func (c *clock) now(ctx context.Context, ask func(context.Context) (time.Time, e
 
 // serverTime asks the server what time it is.
 func (q *Queue) serverTime(ctx context.Context) (time.Time, error) {
-	info, err := q.info(ctx, q.line, "")
+	info, err := q.info(ctx, q.line)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -111,6 +111,7 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 		"retries/without_schedules":     {stream("whop-notify-retry", func(s *jetstream.StreamConfig) { s.AllowMsgSchedules = false }), "need NATS server 2.12 or later"},
 		"retries/limited":               {stream("whop-notify-retry", func(s *jetstream.StreamConfig) { s.MaxBytes = 1 << 20 }), "max_bytes is 1048576"},
 		"attempts/not_to_be_deleted":    {stream("whop-notify-attempts", func(s *jetstream.StreamConfig) { s.DenyDelete = true }), "deny_delete is true"},
+		"gone/forgotten_soon":           {stream("whop-notify-gone", func(s *jetstream.StreamConfig) { s.MaxAge = 24 * time.Hour }), "max_age is 24h0m0s, and must be 25h0m0s"},
 		"dead/elsewhere":                {stream("whop-notify-dead", func(s *jetstream.StreamConfig) { s.Subjects = []string{"elsewhere"} }), "subjects is [elsewhere]"},
 		"consumer/deliveries_limited":   {workers(func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 3 }), "max_deliver is 3"},
 		"consumer/headers_only":         {workers(func(c *jetstream.ConsumerConfig) { c.HeadersOnly = true }), "headers_only is true"},

@@ -23,6 +23,7 @@ type Queue struct {
 	retry    jetstream.Stream // notifications that wait for a time
 	attempts jetstream.Stream // records of begun attempts
 	dead     jetstream.Stream
+	gone     jetstream.Stream   // records of dropped and canceled notifications
 	fresh    jetstream.Consumer // of line
 	due      jetstream.Consumer // of retry
 	state    jetstream.KeyValue // the limiter's, and the last success

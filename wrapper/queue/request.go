@@ -116,14 +116,10 @@ func (q *Queue) remove(ctx context.Context, stream jetstream.Stream, seq uint64)
 	return err
 }
 
-// info returns the state of a stream, with only the subjects that match filter.
-func (q *Queue) info(ctx context.Context, stream jetstream.Stream, filter string) (info *jetstream.StreamInfo, err error) {
+// info returns the state of a stream.
+func (q *Queue) info(ctx context.Context, stream jetstream.Stream) (info *jetstream.StreamInfo, err error) {
 	err = q.ask(ctx, func(ctx context.Context) error {
-		if filter == "" {
-			info, err = stream.Info(ctx)
-		} else {
-			info, err = stream.Info(ctx, jetstream.WithSubjectFilter(filter))
-		}
+		info, err = stream.Info(ctx)
 		return err
 	})
 	return info, err

@@ -33,12 +33,12 @@ func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 	// Count in the order in which a notification moves, so that none is missed: one that
 	// moves meanwhile is counted twice, and missing from Sent.
 	for _, count := range []func() error{
-		func() error { line, err = q.info(ctx, q.line, ""); return err },
+		func() error { line, err = q.info(ctx, q.line); return err },
 		func() error { workers, err = q.consumerInfo(ctx, q.fresh); return err },
-		func() error { retry, err = q.info(ctx, q.retry, ""); return err },
+		func() error { retry, err = q.info(ctx, q.retry); return err },
 		func() error { retries, err = q.consumerInfo(ctx, q.due); return err },
-		func() error { dead, err = q.info(ctx, q.dead, ""); return err },
-		func() error { gone, err = q.info(ctx, q.attempts, q.name+".gone.*"); return err },
+		func() error { dead, err = q.info(ctx, q.dead); return err },
+		func() error { gone, err = q.info(ctx, q.gone); return err },
 	} {
 		if err := count(); err != nil {
 			return fail(err)
@@ -47,10 +47,11 @@ func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 	s.InFlight = workers.NumAckPending + retries.NumAckPending
 	s.Retrying = max(0, int(retry.State.Msgs)-retries.NumAckPending)
 	s.Dead = int(dead.State.Msgs)
-	// The server counts a new message as pending only after a moment. No worker has taken
-	// such a message, so add what is missing in that count to Waiting.
+	// LastSeq also counts what is no longer in the stream. The server counts a new message
+	// as pending only after a moment. No worker has taken such a message, so add what is
+	// missing in that count to Waiting.
 	unsent := s.InFlight + s.Retrying + s.Dead
-	live := int(line.State.LastSeq) - len(gone.State.Subjects) - unsent
+	live := int(line.State.LastSeq) - int(gone.State.LastSeq) - unsent
 	s.Sent = max(0, min(live-int(workers.NumPending), int(workers.Delivered.Stream)-unsent))
 	s.Waiting = max(0, live-s.Sent)
 	if err := q.dates(ctx, &s, workers); err != nil {

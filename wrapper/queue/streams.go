@@ -42,8 +42,7 @@ func (q *Queue) numberedSubject() string { return q.name + ".send.numbered" }
 func (q *Queue) laterSubject(id uint64) string { return fmt.Sprintf("%s.later.%d", q.name, id) }
 func (q *Queue) dueSubject(id uint64) string   { return fmt.Sprintf("%s.due.%d", q.name, id) }
 
-// The subjects of the records of begun attempts, and of dropped or canceled notifications
-// (see Stats).
+// The subjects of the records of begun attempts, and of dropped or canceled notifications.
 func (q *Queue) begunSubject(what string) string { return q.name + ".begun." + what }
 func (q *Queue) goneSubject(id uint64) string    { return fmt.Sprintf("%s.gone.%d", q.name, id) }
 
@@ -84,20 +83,22 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 		Duplicates:  keyMemory,
 		AllowDirect: false, // a follower in a cluster may not have the latest
 	}
-	line, retry, attempts, dead := base, base, base, base
+	line, retry, attempts, dead, gone := base, base, base, base, base
 	line.Name, line.Subjects = q.name, []string{q.name + ".send.>"}
 	line.Description = "Whop notifications to send, and those of the last day"
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
 	retry.Description = "Whop notifications that wait for their next try, or for a time"
 	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // discards nothing, since there is no limit
-	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">"), q.name + ".gone.*"}
+	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">")}
 	attempts.Description = "Which attempts to send a Whop notification have begun"
 	dead.Name, dead.Subjects = q.name+"-dead", []string{q.name + ".dead.*"}
 	dead.Description = "Whop notifications that were given up, with the reason"
+	gone.Name, gone.Subjects, gone.MaxAge = q.name+"-gone", []string{q.name + ".gone.*"}, pruneAge
+	gone.Description = "Which Whop notifications were canceled or dropped during the last day"
 	for _, s := range []struct {
 		to   *jetstream.Stream
 		want jetstream.StreamConfig
-	}{{&q.line, line}, {&q.retry, retry}, {&q.attempts, attempts}, {&q.dead, dead}} {
+	}{{&q.line, line}, {&q.retry, retry}, {&q.attempts, attempts}, {&q.dead, dead}, {&q.gone, gone}} {
 		if *s.to, err = q.openStream(ctx, s.want); err != nil {
 			return err
 		}

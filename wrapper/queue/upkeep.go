@@ -103,7 +103,7 @@ func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	info, err := q.info(ctx, q.line, "")
+	info, err := q.info(ctx, q.line)
 	if err != nil {
 		return 0, err
 	}
