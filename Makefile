@@ -26,9 +26,10 @@ browser: ## try the page of whop-notify serve in Chromium, which it installs by 
 	CHROMIUM=$$(command -v chromium || command -v chromium-browser) WHOP_NOTIFY=$(CURDIR)/bin/whop-notify SCREENSHOTS=$(CURDIR)/bin/screenshots \
 		go -C .ci/browser test -tags browser -count 1 -timeout 10m -v $(TESTFLAGS) .
 
-# specsync starts no goroutine, and takes five times as long under the race detector.
+# Two modules at a time: many of their tests wait. specsync starts no goroutine, and takes five
+# times as long under the race detector.
 test: ## run all tests, under the race detector where there are goroutines
-	.ci/each sh -c 'case $$PWD in */gen/specsync) race= ;; *) race=-race ;; esac && go test $$race $(TESTFLAGS) ./...'
+	.ci/each --jobs 2 sh -c 'case $$PWD in */gen/specsync) race= ;; *) race=-race ;; esac && go test $$race $(TESTFLAGS) ./...'
 
 FUZZTIME ?= 10s
 

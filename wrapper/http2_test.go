@@ -210,6 +210,7 @@ func TestHTTP2ThroughAPI(t *testing.T) {
 const toCompanyBody = `{"company_id":"biz_1","title":"Paid","content":"Invoice 7 is paid"}`
 
 func TestHTTP2ContextEnds(t *testing.T) {
+	t.Parallel()
 	t.Run("after_the_request_arrived", func(t *testing.T) {
 		arrived := make(chan struct{})
 		server := newHTTP2Server(t, func(c *http2Conn) {

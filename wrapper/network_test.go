@@ -104,6 +104,7 @@ func queueing(w http.ResponseWriter, r *http.Request) {
 // After a network has forgotten an HTTP/2 connection, no send of the defaults fails, and
 // the first success comes within 20 s.
 func TestForgottenHTTP2Connection(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 16, 150} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +136,7 @@ func TestForgottenHTTP2Connection(t *testing.T) {
 // On HTTP/1.1 the time-out of one attempt is all that dead idle connections cost, however many
 // there are.
 func TestForgottenHTTP1Connections(t *testing.T) {
+	t.Parallel()
 	for _, senders := range []int{1, 60} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +211,7 @@ func stacks() string {
 // A server or proxy that closes its connections by GOAWAY, as nginx does after a number of
 // requests, costs nobody an attempt, and nobody is notified twice.
 func TestGracefulGoAwayCostsNoAttempt(t *testing.T) {
+	t.Parallel()
 	const sends, perConnection = 1000, 20
 	var requests atomic.Int32
 	server, transport := secureServer(t, true, func(w http.ResponseWriter, r *http.Request) {

@@ -109,6 +109,7 @@ func TestFailingTokenSource(t *testing.T) {
 
 // A body larger than what the sockets hold breaks in the middle of being written.
 func TestBodyBrokenOff(t *testing.T) {
+	t.Parallel()
 	ids := make([]string, 400_000)
 	for i := range ids {
 		ids[i] = "user_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -160,6 +160,7 @@ func TestRetryConnections(t *testing.T) {
 }
 
 func TestRetryTimeouts(t *testing.T) {
+	t.Parallel()
 	for _, row := range []retryRow{
 		{name: "no_answer", outcome: whop.Unknown, retriedByDefault: true, reply: whoptest.Stall()},
 		{name: "no_answer_queued", outcome: whop.Unknown, retriedByDefault: true, reply: whoptest.Stall().AfterQueueing()},

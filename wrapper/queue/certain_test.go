@@ -79,6 +79,7 @@ func TestAMismatchAfterDoubtIsUnknown(t *testing.T) {
 // While an attempt is in doubt, its key is never replaced, whether the caller or the queue chose
 // it.
 func TestNoNewKeyWhileInDoubt(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]whop.Notification{"the caller's": numbered(1), "the queue's": paid} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,6 +10,7 @@ import (
 
 // Repeated checks leave one entry, which is not mistaken for a notification.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	q := newQueue(t)
 	bucket, err := streams(t, q).Stream(t.Context(), "KV_whop-notify-limits")
 	require.NoError(t, err)

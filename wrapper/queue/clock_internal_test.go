@@ -12,6 +12,7 @@ import (
 // Limiters in processes with different clocks follow the server's clock: in any minute they let
 // through at most perMinute attempts.
 func TestClocksThatDifferKeepOnePace(t *testing.T) {
+	t.Parallel()
 	const perMinute = 60
 	for _, test := range []struct {
 		name string

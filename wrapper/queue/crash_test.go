@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,8 @@ func TestWorkEndsWhereTheConsumerIsGone(t *testing.T) {
 func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
-	q := newQueue(t)
+	var log book
+	q := newQueue(t, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 	const n, overhead = 10, 200
 	large := whop.Message{Title: "T", Content: strings.Repeat("x", 8<<20-16<<10-overhead)}
 	server.Script(whoptest.Error(422, "", strings.Repeat("No.", 1000)))
@@ -142,7 +144,8 @@ func TestNotificationsAsLargeAsCanBe(t *testing.T) {
 	work(t, q, newClient(t, server), 8)
 	eventually(t, q, queue.Stats{Dead: 1, Sent: n})
 	require.Len(t, server.Requests(), n+1, "none came twice")
-	require.Zero(t, embeddedConn(t, q).Stats().Reconnects)
+	slow := strings.Count(log.String(), "does not answer, connecting anew") // on a busy machine
+	require.EqualValues(t, slow, embeddedConn(t, q).Stats().Reconnects, "no connection was cut off for its size")
 }
 
 // An absurdly long Retry-After is a long wait, not none, and does not hold up others forever.

@@ -24,6 +24,7 @@ func buried(t *testing.T, n whop.Notification, replies ...whoptest.Reply) (*whop
 }
 
 func TestDeadLettersAreListedInOrder(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "Verify first.\nThen again.") })
 	q := newQueue(t)
@@ -59,6 +60,7 @@ func TestDeadLettersAreListedInOrder(t *testing.T) {
 // Whop replays a refusal to a key. Once the queue has seen that, it gives up even the caller's
 // key.
 func TestTheKeyOfARetryAfterARefusal(t *testing.T) {
+	t.Parallel()
 	refusal := whoptest.Error(422, "", "Verify first.")
 	for name, c := range map[string]struct {
 		n    whop.Notification

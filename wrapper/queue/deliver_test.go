@@ -19,6 +19,7 @@ import (
 
 // Whop's answer decides what happens to a notification.
 func TestFates(t *testing.T) {
+	t.Parallel()
 	replayed := func(r whoptest.Reply) whoptest.Reply { return r.WithHeader("Idempotent-Replayed", "true") }
 	const sent, dead = "sent", "dead"
 	for name, c := range map[string]struct {

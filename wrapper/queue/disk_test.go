@@ -21,12 +21,14 @@ import (
 )
 
 // smallDisk returns a directory on a disk of a few MiB. If none can be mounted, a limit on the
-// size of files stands in for a full disk: see fillDisk.
+// size of files stands in for a full disk, see fillDisk; that limit is the whole process's, so
+// the test runs alone.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if syscall.Mount("none", dir, "tmpfs", 0, "size=48m") == nil {
 		t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+		t.Parallel()
 	}
 	return dir
 }
@@ -59,8 +61,8 @@ func fillDisk(t *testing.T, dir string) (free func()) {
 
 // A full disk stops an embedded queue. It continues by itself once there is room.
 func TestAFullDiskStopsNothingForGood(t *testing.T) {
-	server := whoptest.NewServer(t)
 	dir := smallDisk(t)
+	server := whoptest.NewServer(t)
 	q := open(t, embedded(t, filepath.Join(dir, "queue")))
 	work(t, q, newClient(t, server), 4)
 	enqueue(t, q, numbered(0))

@@ -17,6 +17,7 @@ import (
 )
 
 func TestAKeyIsEnqueuedOnce(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	dir := t.TempDir()
 	nc, stop, err := queue.Embedded(dir)
@@ -41,6 +42,7 @@ func TestAKeyIsEnqueuedOnce(t *testing.T) {
 
 // Without an error, another notification under a taken key would be dropped in silence.
 func TestAKeyThatIsTakenByAnotherNotificationIsAnError(t *testing.T) {
+	t.Parallel()
 	q := newQueue(t)
 	enqueue(t, q, numbered(1))
 	_, err := q.Enqueue(t.Context(), numbered(2).WithIdempotencyKey("invoice-1"))
@@ -50,6 +52,7 @@ func TestAKeyThatIsTakenByAnotherNotificationIsAnError(t *testing.T) {
 }
 
 func TestWithoutAKeyEachGetsOneOfItsOwn(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
 	first, second := enqueue(t, q, paid), enqueue(t, q, paid)
@@ -61,6 +64,7 @@ func TestWithoutAKeyEachGetsOneOfItsOwn(t *testing.T) {
 }
 
 func TestWhatIsInvalidIsNotEnqueued(t *testing.T) {
+	t.Parallel()
 	q := newQueue(t)
 	for _, n := range []whop.Notification{{}, paid.OnlyUsers(), paid.WithIdempotencyKey("")} {
 		_, err := q.Enqueue(t.Context(), n)
@@ -71,6 +75,7 @@ func TestWhatIsInvalidIsNotEnqueued(t *testing.T) {
 }
 
 func TestANotificationTooLargeForTheServerIsNamedSo(t *testing.T) {
+	t.Parallel()
 	q := newQueue(t)
 	_, err := q.Enqueue(t.Context(), whop.ToCompany("biz_1", whop.Message{Title: "T", Content: strings.Repeat("x", 9<<20)}))
 	require.ErrorIs(t, err, nats.ErrMaxPayload)
@@ -79,6 +84,7 @@ func TestANotificationTooLargeForTheServerIsNamedSo(t *testing.T) {
 
 // A notification to very many users is large, and must pass.
 func TestANotificationToManyUsers(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
 	ids := make([]string, 100_000)
@@ -94,6 +100,7 @@ func TestANotificationToManyUsers(t *testing.T) {
 }
 
 func TestEnqueueAllGivesTicketsInOrder(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
 	const n = 2500
@@ -124,6 +131,7 @@ func TestEnqueueAllGivesTicketsInOrder(t *testing.T) {
 }
 
 func TestEnqueueAllEndsWhereTheCallerOrTheContextDoes(t *testing.T) {
+	t.Parallel()
 	q := newQueue(t)
 	pulled := 0
 	endless := func(yield func(whop.Notification) bool) {
@@ -150,6 +158,7 @@ func TestEnqueueAllEndsWhereTheCallerOrTheContextDoes(t *testing.T) {
 }
 
 func TestPositionIsThatOfTheLast(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	dir := t.TempDir()
 	nc, stop, err := queue.Embedded(dir)
@@ -186,6 +195,7 @@ func TestPositionIsThatOfTheLast(t *testing.T) {
 
 // Two producers would each mistake the other's positions for their own.
 func TestPositionsAreForOneProducer(t *testing.T) {
+	t.Parallel()
 	nc := embedded(t, t.TempDir())
 	one, other := open(t, nc), open(t, nc)
 	_, err := one.EnqueueAt(t.Context(), numbered(1), 1)

@@ -125,7 +125,7 @@ func counts(t testing.TB, q *queue.Queue) queue.Stats {
 
 // waitFor waits for a condition, and reports whether it came true.
 func waitFor(condition func() bool) bool {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
 		if condition() {
 			return true
 		}

@@ -21,6 +21,7 @@ import (
 )
 
 func TestADirectoryIsForOneProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, stop, err := queue.Embedded(dir)
 	require.NoError(t, err)
@@ -32,6 +33,7 @@ func TestADirectoryIsForOneProcess(t *testing.T) {
 }
 
 func TestADirectoryThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for _, dir := range []string{"", file, filepath.Join(file, "below")} {
@@ -41,6 +43,7 @@ func TestADirectoryThatCannotBeUsed(t *testing.T) {
 }
 
 func TestWrongOptionsAreNamedAllAtOnce(t *testing.T) {
+	t.Parallel()
 	_, err := queue.Open(t.Context(), nil,
 		queue.WithName("a b"), queue.WithReplicas(6), queue.WithDrainTimeout(-1), queue.WithClock(nil))
 	for _, name := range []string{"WithName", "WithReplicas", "WithDrainTimeout", "WithClock", "connection is nil"} {
@@ -51,6 +54,7 @@ func TestWrongOptionsAreNamedAllAtOnce(t *testing.T) {
 }
 
 func TestQueuesOfDifferentNamesShareAServer(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	nc := embedded(t, t.TempDir())
 	one, other := open(t, nc, queue.WithName("one")), open(t, nc, queue.WithName("other"))
@@ -65,6 +69,7 @@ func TestQueuesOfDifferentNamesShareAServer(t *testing.T) {
 // Streams and consumers that somebody created or changed by hand must not lose notifications or
 // stop the queue.
 func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
+	t.Parallel()
 	type change func(*testing.T, jetstream.JetStream)
 	stream := func(name string, f func(*jetstream.StreamConfig)) change {
 		return func(t *testing.T, js jetstream.JetStream) {
@@ -147,6 +152,7 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 
 // Open accepts settings that an operator may choose freely, or has changed for a while.
 func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
+	t.Parallel()
 	nc := embedded(t, t.TempDir())
 	open(t, nc)
 	js, err := jetstream.New(nc)
@@ -166,6 +172,7 @@ func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
 
 // A healthy queue logs no warnings.
 func TestAnEmptyQueueWarnsOfNothing(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	var log book
 	q := newQueue(t, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
@@ -177,6 +184,7 @@ func TestAnEmptyQueueWarnsOfNothing(t *testing.T) {
 }
 
 func TestWorkRefusesAClientThatItCannotServe(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
 	require.ErrorContains(t, q.Work(t.Context(), nil, 1), "client is nil")
@@ -185,6 +193,7 @@ func TestWorkRefusesAClientThatItCannotServe(t *testing.T) {
 }
 
 func TestWorkEndsWhereTheQueueIsGone(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	nc, stop, err := queue.Embedded(t.TempDir())
 	require.NoError(t, err)
@@ -202,6 +211,7 @@ func TestWorkEndsWhereTheQueueIsGone(t *testing.T) {
 
 // Open says what is wrong with a server, and how to fix it.
 func TestOpenNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	account := func(permissions *server.Permissions, jetStream bool) func(*server.Options) {
 		return func(o *server.Options) {
 			a := server.NewAccount("A")
@@ -242,6 +252,7 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 // An error names a permission that was withdrawn after Open. The server does not answer a denied
 // request.
 func TestWhatIsMissedLaterNamesTheRight(t *testing.T) {
+	t.Parallel()
 	without := func(t *testing.T, subject string, opts ...queue.Option) *queue.Queue {
 		t.Parallel()
 		s := listening(t, func(o *server.Options) {

@@ -82,6 +82,7 @@ func TestPoison(t *testing.T) {
 
 // A time far ahead from a wrong clock, or an impossible count, must not stop everybody.
 func TestALimiterOvercomesValuesThatCannotBe(t *testing.T) {
+	t.Parallel()
 	far := time.Now().Add(240 * time.Hour).UnixMilli()
 	for name, value := range map[string]string{
 		"no JSON":         `{`,

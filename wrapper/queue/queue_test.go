@@ -10,6 +10,7 @@ import (
 )
 
 func TestWhatIsEnqueuedIsSentOnce(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
 	const n = 200

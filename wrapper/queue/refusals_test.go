@@ -21,6 +21,7 @@ func to(company string, i int) whop.Notification {
 // A wrong key, permission or address is not the notifications' fault. None may become a dead
 // letter because of it, and the worker returns an error that says so.
 func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		reply   whoptest.Reply
 		n       int // notifications
@@ -67,6 +68,7 @@ func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
 // Once another notification has shown that key and address work, a refusal is about its
 // notification.
 func TestARefusalOfOneAmongManyIsADeadLetter(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{401, 403, 404, 410} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 // WatchDead tells every dead letter, also after a restart. If tell fails, the letter comes again,
 // and holds up no other.
 func TestDeadLettersAreTold(t *testing.T) {
+	t.Parallel()
 	server := whoptest.NewServer(t)
 	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "Verify first.") })
 	dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 // In any 60 s there are at most as many attempts as allowed, with at most a quarter of retries,
 // and no attempt waits without need.
 func TestWindow(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		perMinute int
 		again     float64 // the share of retries
