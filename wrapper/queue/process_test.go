@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		serveWorker()
 	}
 	// Most tests wait rather than work.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)

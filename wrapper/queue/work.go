@@ -16,7 +16,9 @@ import (
 
 const (
 	defaultConcurrency = 16
-	fetchTime          = 3 * time.Second
+	// fetchTime bounds a request for a notification. The server ends it a second earlier:
+	// what it sent after that would be lost for ackWait.
+	fetchTime = 10 * time.Second
 	// fetchPulse is how often the server must send a heartbeat while nothing waits.
 	fetchPulse = time.Second
 	// attemptTime bounds one Send, with its waits for the limiter and its retries.
