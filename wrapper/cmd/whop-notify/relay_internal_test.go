@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -32,15 +33,27 @@ func (q *scriptedQueue) Enqueue(ctx context.Context, n whop.Notification, _ ...q
 
 func (q *scriptedQueue) Find(_ context.Context, key string) (queue.Found, error) { return q.find(key) }
 
-const testRelayKey = "sixteen-bytes-16"
+const (
+	testRelayKey  = "sixteen-bytes-16"
+	testRelayBody = `{"company_id":"biz_1","title":"T","content":"C"}`
+)
 
 func askHandler(h http.Handler, method, path, key string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, relayPath+path, strings.NewReader(`{"company_id":"biz_1","title":"T","content":"C"}`))
-	r.Header.Set("Authorization", "Bearer "+testRelayKey)
-	r.Header.Set("Content-Type", "application/json; charset=UTF-8")
+	r := httptest.NewRequest(method, relayPath+path, strings.NewReader(testRelayBody))
 	if key != "" {
 		r.Header.Set(keyHeader, key)
 	}
+	return serveHandler(h, r)
+}
+
+// askHandlerWith posts a body of unknown length.
+func askHandlerWith(h http.Handler, body io.Reader) *httptest.ResponseRecorder {
+	return serveHandler(h, httptest.NewRequest(http.MethodPost, relayPath, body))
+}
+
+func serveHandler(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	r.Header.Set("Authorization", "Bearer "+testRelayKey)
+	r.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -95,6 +108,48 @@ func TestRelayTellsWhatTheQueueSays(t *testing.T) {
 			require.Equal(t, []string{fmt.Sprint(test.status, " ", test.reason)}, counted)
 		})
 	}
+}
+
+// Large bodies wait for one another, small ones for none.
+func TestRelayBoundsLargeBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &scriptedQueue{enqueue: func(context.Context, whop.Notification) (queue.Ticket, error) {
+			return queue.Ticket{IdempotencyKey: "k"}, nil
+		}}
+		h := newRelayHandler(q, testRelayKey, false, slog.New(slog.DiscardHandler))
+		large := func() (end func() int) {
+			body, client := io.Pipe()
+			status := make(chan int, 1)
+			go func() { status <- askHandlerWith(h, body).Code }()
+			return func() int {
+				go func() {
+					_, _ = io.WriteString(client, testRelayBody)
+					_ = client.Close()
+				}()
+				return <-status
+			}
+		}
+		var ends []func() int
+		for range relayLargeBodies {
+			ends = append(ends, large())
+		}
+		synctest.Wait()
+		require.Equal(t, 200, askHandler(h, http.MethodPost, "", "").Code, "a small one")
+
+		start := time.Now()
+		w := askHandlerWith(h, io.MultiReader(strings.NewReader(testRelayBody)))
+		require.Equal(t, 503, w.Code)
+		require.Contains(t, w.Body.String(), "This one was not read")
+		require.Equal(t, "2", w.Header().Get("Retry-After"))
+		require.Equal(t, relayStoreTime, time.Since(start))
+
+		waiting := large()
+		synctest.Wait()
+		for _, end := range append(ends, waiting) {
+			require.Equal(t, 200, end())
+		}
+		require.Empty(t, h.large)
+	})
 }
 
 // While the first request under a key is stored, another one is in its way; then the key is

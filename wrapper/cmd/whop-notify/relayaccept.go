@@ -22,7 +22,10 @@ const (
 	// relayDiscard is how much of a body that is too large is read all the same, so that the
 	// client hears why, and is not merely cut off.
 	relayDiscard = 3 * relayMaxBody
-	// relayStoreTime is how long a request waits for the queue.
+	// Bodies of over relaySmallBody bytes, or of unknown length, are taken in up to
+	// relayLargeBodies at a time, so that they do not fill the memory.
+	relaySmallBody, relayLargeBodies = 64 << 10, 16
+	// relayStoreTime is how long a request waits for the queue, or for its turn.
 	relayStoreTime = 4 * time.Second
 )
 
@@ -41,6 +44,11 @@ func (h *relayHandler) accept(w http.ResponseWriter, r *http.Request, c *relayCo
 	if fault != nil {
 		return in, fault
 	}
+	leave, fault := h.enter(r)
+	if fault != nil {
+		return in, fault
+	}
+	defer leave()
 	body, fault := readRelayed(w, r)
 	if fault != nil {
 		return in, fault
@@ -118,6 +126,19 @@ func (h *relayHandler) release(key string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.storing, key)
+}
+
+// enter waits until the request's body may be read, and returns what to call once it is stored.
+func (h *relayHandler) enter(r *http.Request) (leave func(), fault *relayError) {
+	if r.ContentLength >= 0 && r.ContentLength <= relaySmallBody {
+		return func() {}, nil
+	}
+	select {
+	case h.large <- struct{}{}:
+		return func() { <-h.large }, nil
+	case <-time.After(relayStoreTime):
+		return nil, unavailable("The relay is busy with other large requests. This one was not read: try again.")
+	}
 }
 
 func checkMedia(header http.Header) *relayError {

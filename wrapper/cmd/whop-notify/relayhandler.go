@@ -37,6 +37,7 @@ type relayHandler struct {
 	counted func(status int, reason string, took time.Duration)
 
 	repeats repeats
+	large   chan struct{} // has one for each large body in memory
 
 	warned seldom
 
@@ -49,6 +50,7 @@ func newRelayHandler(q relayQueue, key string, noBroadcast bool, logger *slog.Lo
 		queue: q, key: sha256.Sum256([]byte(key)), noBroadcast: noBroadcast, logger: logger,
 		counted: func(int, string, time.Duration) {},
 		storing: map[string]struct{}{},
+		large:   make(chan struct{}, relayLargeBodies),
 	}
 }
 
