@@ -80,7 +80,6 @@ func http2Peer(t testing.TB) peer {
 }
 
 func faultSuite(t *testing.T, rounds int, start func(testing.TB) peer) {
-	t.Parallel()
 	seed := rand.Uint64()
 	if env := os.Getenv("WHOP_FAULT_SEED"); env != "" {
 		var err error
