@@ -35,7 +35,7 @@ const (
 	patience = 30 * time.Second
 )
 
-// standIn is whop-notify serve in a process of its own.
+// standIn is whop-notify serve, or relay, in a process of its own.
 type standIn struct {
 	t   *testing.T
 	url string // of the page
@@ -44,10 +44,17 @@ type standIn struct {
 
 func serve(t *testing.T, args ...string) *standIn {
 	t.Helper()
+	return start(t, nil, append([]string{"serve", "--api-key", key}, args...)...)
+}
+
+// start runs whop-notify, and makes a client of what it listens as.
+func start(t *testing.T, env []string, args ...string) *standIn {
+	t.Helper()
 	binary := os.Getenv("WHOP_NOTIFY") // as make browser builds it
 	require.NotEmpty(t, binary, "run make browser")
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, append([]string{"serve", "--addr", "127.0.0.1:0", "--api-key", key}, args...)...)
+	cmd := exec.CommandContext(ctx, binary, append(args, "--addr", "127.0.0.1:0")...)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -86,7 +93,7 @@ var (
 	narrow = size{390, 844}
 )
 
-func open(t *testing.T, url string, s size, scheme string) *page {
+func open(t *testing.T, url string, s size, scheme string, first ...chromedp.Action[chromedp.Void]) *page {
 	t.Helper()
 	browser := os.Getenv("CHROMIUM")
 	require.NotEmpty(t, browser, "run make browser")
@@ -131,7 +138,7 @@ func open(t *testing.T, url string, s size, scheme string) *page {
 		}})
 		return err
 	})
-	p.do(chromedp.EmulateViewport(s.width, s.height), media, chromedp.Navigate(url))
+	p.do(append(first, chromedp.EmulateViewport(s.width, s.height), media, chromedp.Navigate(url))...)
 	p.await(`document.querySelector('#live').textContent === 'Live'`)
 	return p
 }

@@ -4,9 +4,14 @@ package browser
 
 import (
 	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,26 +98,45 @@ func TestKeyboard(t *testing.T) {
 // The buttons make the next requests fail, and the time line shows the retries.
 func TestFaultsByHand(t *testing.T) {
 	for _, test := range []struct {
-		name, button string
-		told         []string // by the time line, in order
-		verdict      string
+		name    string
+		buttons []string
+		told    []string // by the time line, in order
+		verdict string
+		failed  bool // the send
 	}{
-		{"status", "#fail", []string{"Refused: 503", "Queued: 200"}, "Queued."},
-		{"429", "#limit", []string{"Refused: 429", "Queued: 200"}, "Queued."},
-		{"lost answer", "[data-reply*=after_queueing]", []string{"Queued, but the answer was lost", "Replayed: 200"}, "Queued."},
-		{"broken connection", "[data-reply='{\"reset\": true}']", []string{"No answer", "Queued: 200"}, "Queued."},
+		{name: "status", buttons: []string{"#fail"}, told: []string{"Refused: 503", "Queued: 200"}, verdict: "Queued."},
+		{name: "429", buttons: []string{"#limit"}, told: []string{"Refused: 429", "Queued: 200"}, verdict: "Queued."},
+		{name: "lost answer", buttons: []string{"[data-reply*=after_queueing]"}, told: []string{"Queued, but the answer was lost", "Replayed: 200"}, verdict: "Queued."},
+		{name: "broken connection", buttons: []string{`[data-reply='{"reset": true}']`}, told: []string{"No answer", "Queued: 200"}, verdict: "Queued."},
+		{name: "stall", buttons: []string{"#stall"}, told: []string{"Queued: 200"}, verdict: "Queued."},
+		{name: "answer, do not queue", buttons: []string{`[data-reply='{"success": false}']`}, told: []string{"Answered, not queued: 200"}, verdict: "Not queued.", failed: true},
+		{name: "one passes between", buttons: []string{"#fail", `[data-reply='{"success": true}']`, "#fail"}, told: []string{"Refused: 503", "Queued: 200"}, verdict: "Queued."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t)
 			p := open(t, s.url, wide, "light")
 			p.choose("#wait", "1")
-			p.click(test.button)
-			p.await(`document.querySelectorAll('#waiting .chip').length === 1`)
-			s.send(whop.ToCompany("biz_studio", whop.Message{Title: "Paid", Content: "Invoice 7"}))
-			p.await(`document.querySelectorAll('.line > li').length === 2 && document.querySelector('.verdict').innerText.startsWith('` + test.verdict + `')`)
+			p.choose("#late", "0.5")
+			for i, button := range test.buttons {
+				p.click(button)
+				p.await(fmt.Sprintf(`document.querySelectorAll('#waiting .chip').length === %d`, i+1))
+			}
+			start := time.Now()
+			_, err := s.Send(t.Context(), whop.ToCompany("biz_studio", whop.Message{Title: "Paid", Content: "Invoice 7"}))
+			require.Equal(t, test.failed, err != nil, err)
+			if test.name == "stall" {
+				require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)
+			}
+			p.await(fmt.Sprintf(`document.querySelectorAll('.line > li').length === %d && document.querySelector('.verdict').innerText.startsWith(%q)`, len(test.told), test.verdict))
 			told := eval[[]string](p, `[...document.querySelectorAll('.line b')].map(b => b.textContent)`)
 			assert.Equal(t, test.told, told)
-			assert.Contains(t, eval[string](p, `document.querySelector('.card').innerText`), "2 attempts")
+			if len(told) > 1 {
+				assert.Contains(t, eval[string](p, `document.querySelector('.card').innerText`), "2 attempts")
+			}
+			if len(test.buttons) > 1 { // the last waits for the next
+				p.await(`document.querySelectorAll('#waiting .chip').length === 1`)
+				s.send(whop.ToCompany("biz_studio", whop.Message{Title: "Paid", Content: "Invoice 8"}))
+			}
 			p.await(`document.querySelector('#waiting').hidden`)
 
 			p.click(".line summary")
@@ -122,6 +146,38 @@ func TestFaultsByHand(t *testing.T) {
 			assert.Contains(t, wire, "Authorization: Bearer ********")
 			assert.NotContains(t, wire, key)
 		})
+	}
+}
+
+// The page of a relay is for who has its key, and changes nothing.
+func TestRelay(t *testing.T) {
+	server := serve(t)
+	dir := t.TempDir()
+	const relayKey, pageKey = "a-key-of-the-relay's-own", "a-key-of-the-page's-own"
+	for name, key := range map[string]string{"relay": relayKey, "page": pageKey} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(key), 0o600))
+	}
+	relay := start(t, []string{"WHOP_API_KEY=" + key, "WHOP_BASE_URL=" + server.url + "api/v1"},
+		"relay", "--state", filepath.Join(dir, "state"), "--relay-key-file", filepath.Join(dir, "relay"), "--inbox-key-file", filepath.Join(dir, "page"))
+	client, err := whop.NewClient(whop.WithBaseURL(relay.url+"api/v1"), whop.WithAPIKey(relayKey))
+	require.NoError(t, err)
+
+	// A browser keeps the password that it was given for any page of the relay.
+	withKey := strings.Replace(relay.url, "://", "://anybody:"+url.PathEscape(pageKey)+"@", 1)
+	p := open(t, relay.url, wide, "light", chromedp.Navigate(withKey+"_/requests"))
+	for _, control := range []string{"#faults", "#clear"} {
+		assert.False(t, eval[bool](p, `document.querySelector('`+control+`').checkVisibility()`), control)
+	}
+	_, err = client.Send(t.Context(), whop.ToCompany("biz_studio", whop.Message{Title: "<i>Paid</i>", Content: "Invoice 7"}))
+	require.NoError(t, err)
+	p.awaitCards("<i>Paid</i>")
+	p.click(".card")
+	p.click(".line summary")
+	p.await(`document.querySelector('pre.wire')`)
+	wire := eval[string](p, `document.querySelector('pre.wire').textContent`)
+	assert.Contains(t, wire, "Authorization: ********")
+	for _, secret := range []string{key, relayKey, pageKey} {
+		assert.NotContains(t, wire, secret)
 	}
 }
 
