@@ -169,7 +169,7 @@ func TestRetryTimeouts(t *testing.T) {
 			server := whoptest.NewServer(t)
 			server.Script(row.reply)
 			// By the retry the server must have noticed that the client is gone.
-			return server.URL(), []whop.Option{whop.WithAPIKey(server.APIKey()), whop.WithAttemptTimeout(250 * time.Millisecond)}
+			return server.URL(), []whop.Option{whop.WithAPIKey(server.APIKey()), whop.WithAttemptTimeout(1500 * time.Millisecond)}
 		})
 	}
 }
