@@ -10,15 +10,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// isDenied reports whether the server has denied this connection a permission. The server does
-// not answer a denied request; it only sends a separate error.
-func isDenied(nc *nats.Conn) bool { return errors.Is(nc.LastError(), nats.ErrPermissionViolation) }
+// errDenied marks a request for which the user has no right.
+var errDenied = errors.New("permission denied")
 
-// explain says what is wrong with a server, and how to fix it.
-func (q *Queue) explain(err error) error {
+// explain says what is wrong with a server, and how to fix it. before is the connection's last
+// error before the request: the server does not answer a denied request, it only sends a
+// separate error.
+func (q *Queue) explain(err, before error) error {
 	if err == nil {
 		return nil
 	}
+	last := q.nc.LastError()
+	denied := errors.Is(last, nats.ErrPermissionViolation) && last != before
 	api, _ := errors.AsType[*jetstream.APIError](err)
 	has := func(code jetstream.ErrorCode) bool { return api != nil && api.ErrorCode == code }
 	switch {
@@ -28,9 +31,9 @@ func (q *Queue) explain(err error) error {
 		return fmt.Errorf("the NATS account of this user has no JetStream: enable it in the server's configuration (accounts: NAME: {jetstream: enabled}): %w", err)
 	case has(jetstream.JSErrCodeJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("the NATS server has no JetStream: start it with -js, or with a jetstream block in its configuration: %w", err)
-	case isDenied(q.nc) && api == nil:
-		return fmt.Errorf("the NATS user lacks a right: allow it to publish to $JS.API.>, $JS.ACK.>, $KV.%[1]s-limits.> and %[1]s.>, and to subscribe to _INBOX.>: %[2]s: %[3]w",
-			q.name, oneLine(q.nc.LastError().Error()), err)
+	case denied && api == nil:
+		return fmt.Errorf("the NATS user lacks a right: allow it to publish to $JS.API.>, $JS.ACK.>, $KV.%[1]s-limits.> and %[1]s.>, and to subscribe to _INBOX.>: %[2]s: %[3]w: %[4]w",
+			q.name, oneLine(last.Error()), errDenied, err)
 	case has(10074), has(10005):
 		return fmt.Errorf("%d replicas need a cluster with as many servers that have JetStream and room: %w", q.replicas, err)
 	case has(10065):

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -270,6 +271,17 @@ func TestWhatIsMissedLaterNamesTheRight(t *testing.T) {
 		_, err := q.Enqueue(ctx, paid)
 		require.ErrorContains(t, err, "lacks a right: allow it to publish to")
 		require.ErrorContains(t, err, "whop-notify.send.plain")
+	})
+	t.Run("for_something_else", func(t *testing.T) {
+		q := without(t, "elsewhere")
+		nc := embeddedConn(t, q)
+		require.NoError(t, nc.Publish("elsewhere", nil))
+		require.True(t, waitFor(func() bool { return errors.Is(nc.LastError(), nats.ErrPermissionViolation) }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+		defer cancel()
+		_, err := q.Stats(ctx)
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "lacks a right")
 	})
 	t.Run("to_take", func(t *testing.T) {
 		server := whoptest.NewServer(t)

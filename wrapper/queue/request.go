@@ -24,11 +24,12 @@ const (
 func (q *Queue) ask(ctx context.Context, request func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
+	before := q.nc.LastError()
 	err := request(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
 		q.revive()
 	}
-	return q.explain(err)
+	return q.explain(err, before)
 }
 
 // revive reconnects if the server does not answer a ping.

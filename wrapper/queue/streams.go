@@ -62,7 +62,7 @@ func (q *Queue) open(ctx context.Context) error {
 	for {
 		err := q.openStreams(ctx)
 		if err == nil || isRefusal(err) || errors.Is(err, errSetUp) || errors.Is(err, nats.ErrConnectionClosed) ||
-			errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || isDenied(q.nc) {
+			errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, errDenied) {
 			return err
 		}
 		if warned.now() {

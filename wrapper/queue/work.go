@@ -121,7 +121,8 @@ type worker struct {
 	brake    brake
 	share    share
 	refusals refusals
-	success  atomic.Int64 // the last, in Unix nanoseconds; 0: noted
+	success  atomic.Int64  // the last, in Unix nanoseconds; 0: noted
+	floor    atomic.Uint64 // all of the line up to this number is settled
 	warned   sometimes
 	ended    context.Context
 	parts    sync.WaitGroup
@@ -170,11 +171,12 @@ func (w *worker) ready(ctx context.Context, retry bool) bool {
 func (w *worker) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
 	fetching, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
+	before := w.queue.nc.LastError()
 	msg, err := c.Next(jetstream.FetchContext(fetching), jetstream.FetchHeartbeat(fetchPulse))
 	if err != nil && (errors.Is(err, nats.ErrTimeout) || fetching.Err() != nil) {
 		return nil, nil
 	}
-	return msg, err
+	return msg, w.queue.explain(err, before)
 }
 
 // trouble handles a failed fetch: the server neither delivered a message nor said that none
@@ -197,7 +199,7 @@ func (w *worker) trouble(ctx context.Context, c jetstream.Consumer, err error) {
 		return
 	}
 	if w.warned.now() {
-		q.logger.WarnContext(ctx, "queue: the server delivers no notifications, asking again", "error", q.explain(err))
+		q.logger.WarnContext(ctx, "queue: the server delivers no notifications, asking again", "error", err)
 	}
 	sleep(ctx, 500*time.Millisecond)
 }
