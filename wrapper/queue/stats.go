@@ -17,8 +17,9 @@ type Stats struct {
 	InFlight int `json:"in_flight"` // held by workers
 	Sent     int `json:"sent"`      // queued at Whop since the queue was created
 	Dead     int `json:"dead"`      // dead letters now
-	// Oldest is the age of the oldest notification that is waiting or in flight. If there
-	// are none, it is how long the oldest next try has been due. 0 if there is neither.
+	// Oldest is the age of the oldest notification that is waiting, or in flight for the first
+	// time, or how long the oldest next try has been due, whichever is longer. 0 if there is
+	// neither.
 	Oldest time.Duration `json:"oldest"`
 	// LastSuccess is when Whop last queued a notification, to within a few seconds; zero if
 	// never.
@@ -69,9 +70,10 @@ func (q *Queue) dates(ctx context.Context, s *Stats, workers *jetstream.Consumer
 		if msg, err = q.get(ctx, q.line, workers.AckFloor.Stream+1, q.name+".send.>"); err == nil {
 			since = msg.Time
 		}
-	} else if s.Retrying+s.InFlight > 0 {
-		if msg, err = q.get(ctx, q.retry, 1, q.name+".>"); err == nil {
-			since = parseTime(msg.Header.Get(enqueuedHeader))
+	}
+	if s.Retrying+s.InFlight > 0 && (err == nil || errors.Is(err, jetstream.ErrMsgNotFound)) {
+		if msg, err = q.get(ctx, q.retry, 1, q.name+".due.*"); err == nil && (since.IsZero() || msg.Time.Before(since)) {
+			since = msg.Time
 		}
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
