@@ -24,8 +24,13 @@ type begun struct {
 	earlier bool   // somebody else began
 }
 
-// canceled is the By of a cancellation, which begins a delivery to keep it from being made.
-const canceled = "canceled"
+const (
+	// canceled is the By of a cancellation, which begins a delivery to keep it from being made.
+	canceled = "canceled"
+	// sent is the By of an attempt by which Whop queued the notification. Its record stays for
+	// as long as an older notification is in flight: until then the line does not show it.
+	sent = "sent"
+)
 
 // begin stores a record that b begins what, or returns the record stored before.
 func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) {
@@ -62,6 +67,20 @@ func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) 
 		first.earlier = first.By != b.By // else it is the answer that was lost
 		return first, nil
 	}
+}
+
+// noteSent puts into the place of an attempt's record that the notification was sent.
+func (q *Queue) noteSent(ctx context.Context, what string, b begun) error {
+	value, err := json.Marshal(begun{By: sent, At: b.At})
+	if err != nil {
+		return err
+	}
+	m := nats.NewMsg(q.begunSubject(what))
+	m.Data = value
+	if _, _, err = q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(b.seq)); err != nil {
+		return err
+	}
+	return q.ended(ctx, b)
 }
 
 // ended removes a record.

@@ -31,6 +31,7 @@ type handling struct {
 	retry  bool // it waited for its next try, or for its NotBefore
 	item   item
 	begun  begun
+	sent   bool // Whop has queued it
 	// doubt is when an attempt may first have queued the notification; zero if none can have.
 	doubt time.Time
 }
@@ -39,19 +40,17 @@ type handling struct {
 // server end with settling.
 func (h *handling) deliver(ctx, settling context.Context) {
 	q := h.worker.queue
-	err := h.read()
+	invalid := h.read()
 	switch {
-	case errors.Is(err, errForeign):
-		q.logger.ErrorContext(ctx, "queue: a message that is none of the queue's, dropped", "subject", oneLine(h.msg.Subject()), "error", err)
+	case errors.Is(invalid, errForeign):
+		q.logger.ErrorContext(ctx, "queue: a message that is none of the queue's, dropped", "subject", oneLine(h.msg.Subject()), "error", invalid)
 		_ = h.msg.Term()
 		return
-	case err != nil:
-		h.bury(settling, whop.NotSent, err)
-		return
-	case time.Until(h.item.notBefore) > 0:
+	case invalid == nil && time.Until(h.item.notBefore) > 0:
 		h.postpone(settling)
 		return
 	}
+	var err error
 	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: uuid.NewString()})
 	if err != nil {
 		h.leave(settling, err)
@@ -68,7 +67,8 @@ func (h *handling) deliver(ctx, settling context.Context) {
 			h.leave(settling, err)
 			return
 		}
-		if f.State == Dead || f.at > 0 && f.Deliveries > h.item.deliveries {
+		h.sent = f.State == Sent
+		if h.sent || f.State == Dead || f.at > 0 && f.Deliveries > h.item.deliveries {
 			h.confirm(settling)
 			return
 		}
@@ -77,7 +77,14 @@ func (h *handling) deliver(ctx, settling context.Context) {
 	if h.begun.earlier && (h.doubt.IsZero() || h.begun.At.Before(h.doubt)) {
 		h.doubt = h.begun.At
 	}
-	if !h.doubt.IsZero() && q.now().Sub(h.doubt) >= keyLifetime {
+	switch {
+	case invalid != nil && h.doubt.IsZero():
+		h.bury(settling, whop.NotSent, invalid)
+		return
+	case invalid != nil:
+		h.bury(settling, whop.Unknown, invalid)
+		return
+	case !h.doubt.IsZero() && q.now().Sub(h.doubt) >= keyLifetime:
 		h.bury(settling, whop.Unknown, fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", h.doubt.UTC().Format(time.RFC3339)))
 		return
 	}
@@ -89,6 +96,7 @@ func (h *handling) deliver(ctx, settling context.Context) {
 		h.settle(ctx, settling, failure)
 		return
 	}
+	h.sent = true
 	h.worker.answered(true)
 	h.worker.share.count(false)
 	h.confirm(settling)

@@ -26,7 +26,8 @@ type Ticket struct {
 type TicketState int
 
 const (
-	// Waiting: it will go out, now or later.
+	// Waiting: it will go out, now or later. One that Whop has queued may be called waiting for
+	// some seconds, and after a crash for as long as an older one is in flight.
 	Waiting TicketState = iota
 	// Sent: Whop has queued it.
 	Sent
@@ -55,9 +56,10 @@ var errUncertain = errors.New("it is not certain whether the notification is in 
 // EnqueueOption is an option for one notification.
 type EnqueueOption func(*item)
 
-// NotBefore delays a notification until t. The wait occupies no worker. The notification goes
-// out within seconds after t, if a worker runs then. The zero value or a past time means at
-// once.
+// NotBefore delays a notification until t. The wait occupies no worker. If a worker runs then,
+// the notification goes out within seconds after t. If many are due at once, it takes longer:
+// they share with the retries a quarter of the senders, and of the [Queue.Limiter]. The zero
+// value or a past time means at once.
 func NotBefore(t time.Time) EnqueueOption {
 	return func(it *item) { it.notBefore = t }
 }
@@ -69,7 +71,7 @@ const enqueueTime = time.Minute
 // Once it returns nil, the notification will be sent. If its key was enqueued within the last
 // 24 hours, Enqueue does not store it again: it sets Ticket.Duplicate, and Ticket.State to the
 // state of the first one. If the first one was a different notification, it returns
-// [whop.ErrIdempotencyMismatch].
+// [whop.ErrIdempotencyMismatch], unless the first one was canceled in the line.
 //
 // While NATS is away, Enqueue tries again until ctx ends, or for a minute if ctx has no
 // deadline. It returns a [*whop.ValidationError] for an invalid notification, and

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -34,9 +35,10 @@ type Found struct {
 	id     uint64
 	body   []byte // nil if it is gone
 	ticket string
-	// doubt: an attempt may have queued it.
-	doubt bool
-	at    uint64 // where it waits for a time; 0: it does not
+	doubt  bool   // an attempt may have queued it
+	begun  bool   // an attempt has begun, and may have queued it
+	passed bool   // the line is settled up to it
+	at     uint64 // where it waits for a time; 0: it does not
 }
 
 // Find returns the state of the notification that [Queue.Enqueue] enqueued under a key within
@@ -115,7 +117,19 @@ func (q *Queue) become(ctx context.Context, id uint64) (Found, error) {
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return f, err
 	}
-	if id <= workers.AckFloor.Stream {
+	if f.passed = id <= workers.AckFloor.Stream; f.passed {
+		f.State = Sent
+		return f, nil
+	}
+	record, err := q.get(ctx, q.attempts, 0, q.begunSubject(fmt.Sprintf("%d.*", id)))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return f, nil
+	}
+	if err != nil {
+		return f, err
+	}
+	var b begun
+	if f.begun = true; json.Unmarshal(record.Data, &b) == nil && b.By == sent {
 		f.State = Sent
 	}
 	return f, nil
@@ -141,7 +155,7 @@ func (q *Queue) Cancel(ctx context.Context, key string) error {
 	if err != nil || f.State == Canceled {
 		return err
 	}
-	if f.State != Waiting || f.doubt {
+	if f.State != Waiting || f.doubt || f.begun {
 		return ErrUnderWay
 	}
 	b, err := q.begin(ctx, delivery(f.id, f.Deliveries), begun{By: canceled})

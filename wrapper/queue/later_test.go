@@ -84,6 +84,68 @@ func TestCancel(t *testing.T) {
 	require.ErrorIs(t, newQueue(t).Cancel(t.Context(), "never seen"), queue.ErrUnknownKey)
 }
 
+// What was sent is known to be sent, and cannot be canceled, also while an older notification
+// is in flight.
+func TestSentBehindASlowOne(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	failedOnce := false
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		switch {
+		case r.IdempotencyKey == "invoice-1":
+			return whoptest.Stall()
+		case r.IdempotencyKey == "invoice-3" && !failedOnce:
+			failedOnce = true
+			return whoptest.Error(503, "", "Busy")
+		}
+		return whoptest.Serve()
+	})
+	q := newQueue(t, queue.WithDrainTimeout(time.Second))
+	for i := range 3 {
+		enqueue(t, q, numbered(i+1))
+	}
+	work(t, q, newClient(t, server, once), 3)
+	require.True(t, waitFor(func() bool { return len(server.Queued()) == 2 }))
+	for _, key := range []string{"invoice-2", "invoice-3"} {
+		require.ErrorIs(t, q.Cancel(t.Context(), key), queue.ErrUnderWay)
+		require.True(t, waitFor(func() bool {
+			found, err := q.Find(t.Context(), key)
+			require.NoError(t, err)
+			return found.State == queue.Sent
+		}), "it is known once its attempt's record has gone")
+		require.ErrorIs(t, q.Cancel(t.Context(), key), queue.ErrUnderWay)
+	}
+	require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-2", Duplicate: true, State: queue.Sent}, enqueue(t, q, numbered(2)))
+	found, err := q.Find(t.Context(), "invoice-1")
+	require.NoError(t, err)
+	require.Equal(t, queue.Waiting, found.State)
+	require.Equal(t, queue.Stats{InFlight: 1, Sent: 2}, counts(t, q))
+}
+
+// A notification that waits for its time is not old.
+func TestOldestIsDue(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.Error(503, "", "Busy").WithHeader("Retry-After", "1"))
+	q := newQueue(t)
+	_, err := q.Enqueue(t.Context(), numbered(1), queue.NotBefore(time.Now().Add(time.Hour)))
+	require.NoError(t, err)
+	stop := work(t, q, newClient(t, server, once), 1)
+	eventually(t, q, queue.Stats{Retrying: 1})
+	time.Sleep(100 * time.Millisecond)
+	s, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, s.Oldest)
+	enqueue(t, q, numbered(2))
+	eventually(t, q, queue.Stats{Retrying: 2})
+	require.NoError(t, stop())
+	require.True(t, waitFor(func() bool {
+		s, err := q.Stats(t.Context())
+		require.NoError(t, err)
+		return s.Oldest > time.Second
+	}), "since its next try is due")
+}
+
 // A ticket, and Find, show the state of the first notification under a key.
 func TestATicketSaysWhatBecameOfADuplicate(t *testing.T) {
 	t.Parallel()

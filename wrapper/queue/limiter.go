@@ -30,7 +30,7 @@ const limitKey = "attempts"
 
 // Limiter returns a limiter that all processes of the queue share. Together they make at most
 // perMinute attempts in any 60 s; under 1 means Whop's 600. It delays nothing else. A worker's
-// retries take at most a quarter of the limit. The limiter keeps its state in a bucket beside
+// retries, and what waited for its NotBefore, take at most a quarter of the limit. The limiter keeps its state in a bucket beside
 // the queue, and uses the NATS server's clock. All processes must pass the same number. Pass
 // the limiter to a client with [whop.WithLimiter].
 //

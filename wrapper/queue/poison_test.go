@@ -17,6 +17,38 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
+// What can no longer be sent, and was attempted before, is in doubt.
+func TestAnInvalidOneThatWasAttemptedIsInDoubt(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	for _, header := range []nats.Header{
+		{"Whop-Id": {"7"}, "Whop-Deliveries": {"1"}, "Whop-First-Attempt": {time.Now().Add(-time.Minute).Format(time.RFC3339Nano)}},
+		{"Whop-Id": {"8"}, "Whop-Deliveries": {"1"}},
+	} {
+		m := nats.NewMsg("whop-notify.due." + header.Get("Whop-Id"))
+		m.Data, m.Header = []byte(`{"company_id":"biz_1","title":"T","content":"C","of_a_later_version":1}`), header
+		header.Set("Whop-Idempotency-Key", "k")
+		_, err := streams(t, q).PublishMsg(t.Context(), m)
+		require.NoError(t, err)
+	}
+	m := nats.NewMsg("whop-notify.begun.9.1")
+	m.Data = fmt.Appendf(nil, `{"by":"a worker that was killed","at":%q}`, time.Now().Add(-time.Minute).Format(time.RFC3339))
+	_, err := streams(t, q).PublishMsg(t.Context(), m)
+	require.NoError(t, err)
+	m = nats.NewMsg("whop-notify.due.9")
+	m.Data, m.Header = []byte("{}"), nats.Header{"Whop-Id": {"9"}, "Whop-Deliveries": {"1"}, "Whop-Idempotency-Key": {"k"}}
+	_, err = streams(t, q).PublishMsg(t.Context(), m)
+	require.NoError(t, err)
+	work(t, q, newClient(t, whoptest.NewServer(t)), 1)
+	require.True(t, waitFor(func() bool { return len(graveyard(t, q)) == 3 }))
+	outcomes := map[whop.Outcome]int{}
+	for _, letter := range graveyard(t, q) {
+		outcomes[letter.Outcome]++
+		require.Equal(t, letter.Outcome == whop.Unknown, !letter.FirstAttempt.IsZero())
+	}
+	require.Equal(t, map[whop.Outcome]int{whop.Unknown: 2, whop.NotSent: 1}, outcomes)
+}
+
 // Whoever can publish can put anything anywhere. The queue sets each aside, and goes on.
 func TestPoison(t *testing.T) {
 	t.Parallel()

@@ -245,17 +245,22 @@ func (h *handling) confirm(ctx context.Context) {
 // has certainly stored the acknowledgement.
 const lingerTime = 2 * time.Second
 
-// forget removes the record of the attempt after lingerTime. If the worker ends before that,
-// prune removes it.
+// forget removes the record of the attempt after lingerTime, or notes that the notification was
+// sent if the line does not show it yet. If the worker ends before that, prune removes it.
 func (h *handling) forget(ctx context.Context) {
 	w, b := h.worker, h.begun
-	if b.seq > 0 {
-		w.parts.Go(func() {
-			if sleep(w.ended, lingerTime) {
-				_ = w.queue.ended(ctx, b)
-			}
-		})
+	if b.seq == 0 {
+		return
 	}
+	w.parts.Go(func() {
+		switch {
+		case !sleep(w.ended, lingerTime):
+		case h.sent && h.item.id > w.floor.Load():
+			_ = w.queue.noteSent(ctx, delivery(h.item.id, h.item.deliveries), b)
+		default:
+			_ = w.queue.ended(ctx, b)
+		}
+	})
 }
 
 // retryDelay returns the wait before delivery n+1: what the server asked for plus up to 10 %,

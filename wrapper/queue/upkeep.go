@@ -35,6 +35,9 @@ func (w *worker) keepUp(ctx, settling context.Context) {
 		}
 		w.stopIfRefused(ctx)
 		w.noteSuccess(ctx)
+		if info, err := q.consumerInfo(ctx, q.fresh); err == nil {
+			w.floor.Store(info.AckFloor.Stream)
+		}
 	}
 	w.noteSuccess(settling)
 }
@@ -169,5 +172,8 @@ func (q *Queue) isSettled(ctx context.Context, msg *jetstream.RawStreamMsg) (boo
 	}
 	number, _, _ := strings.Cut(what, ".")
 	f, err := q.become(ctx, max(1, parseNumber(number)))
+	if b.By == sent {
+		return err == nil && f.passed, err
+	}
 	return err == nil && (f.State != Waiting || delivery(f.id, f.Deliveries) != what && f.at > 0), err
 }
