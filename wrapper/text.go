@@ -17,13 +17,16 @@ const (
 // clip bounds what a stranger's answer puts into errors and logs. It copies, so that a
 // part does not keep the whole answer in memory.
 func clip(s string, most int) string {
-	if len(s) <= most {
-		return strings.Clone(strings.ToValidUTF8(s, "�"))
+	const more = "…"
+	text := strings.ToValidUTF8(s[:min(len(s), most)], "�")
+	if len(s) <= most && len(text) <= most {
+		return strings.Clone(text)
 	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
+	end := min(len(text), most-len(more))
+	for end > 0 && end < len(text) && !utf8.RuneStart(text[end]) {
+		end--
 	}
-	return strings.ToValidUTF8(s[:most], "�") + "…"
+	return text[:end] + more
 }
 
 // oneLine keeps a stranger's text from forging log lines, moving a terminal's cursor,
