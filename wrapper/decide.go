@@ -12,9 +12,10 @@ import (
 //
 //	what happened                                             may be queued  default  AtMostOnce
 //	no connection: temporary DNS, dial, TLS, proxy failure;
-//	  a request that certainly did not arrive whole           no             retry    retry
-//	no such host, untrusted certificate, no token             no             stop     stop
-//	  a stream that the server refused
+//	  a request that certainly did not arrive whole;
+//	  a stream that the server refused                        no             retry    retry
+//	no such host, untrusted certificate, no token,
+//	  a proxy's refusal under 500                             no             stop     stop
 //	429                                                       no             retry    retry
 //	408 (a proxy may have passed the request on)              yes            retry    stop
 //	409 idempotency_request_in_progress                       yes            retry    retry

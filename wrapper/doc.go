@@ -68,7 +68,8 @@
 // and 10 % more. Before each attempt a send waits for its turn at the limiter, and
 // while another send's 429 holds the client back. That wait has no bound of its own:
 // give the context a deadline. A wait that would outlast the deadline is not begun: the
-// send ends at once, with [SendError.RetryAfter]. When the context ends, Send returns, also
+// send ends at once, with [SendError.RetryAfter] where the server, a hold or the default limiter
+// asks for the wait. When the context ends, Send returns, also
 // where a token source, limiter or observer of yours does not.
 //
 // # Memory and concurrency

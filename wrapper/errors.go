@@ -26,7 +26,8 @@ var (
 	// ErrMalformedResponse is a 2xx whose body cannot be read or understood, or an answer
 	// whose status is under 100.
 	ErrMalformedResponse = errors.New("whop: response not understood")
-	// ErrRedirect is a 3xx, which is not followed: the base URL is wrong.
+	// ErrRedirect is a 3xx, which is not followed: the base URL is wrong. After a 303 the
+	// notification may be queued.
 	ErrRedirect = errors.New("whop: redirected")
 	// ErrInvalidNotification is every [*ValidationError].
 	ErrInvalidNotification = errors.New("whop: invalid notification")

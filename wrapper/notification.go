@@ -77,8 +77,9 @@ func (n Notification) OnlyUsers(userIDs ...string) Notification {
 // another body, target or API version is refused with [ErrIdempotencyMismatch].
 //
 // Whop keeps a refusal as well: once its cause is fixed, it still repeats a 4xx to the same
-// key. Take another key only after such a replay ([APIError.Replayed]): until then an
-// earlier send under the key may be in doubt, and another key could notify twice.
+// key. Take another key only after such a replay ([APIError.Replayed]) whose outcome is not
+// [Unknown]: until then an earlier send under the key may be in doubt, and another key could
+// notify twice.
 func (n Notification) WithIdempotencyKey(key string) Notification {
 	n.keyed = true
 	n.key = key

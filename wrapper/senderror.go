@@ -13,8 +13,8 @@ import (
 // It speaks of that one Send. With a key of your own an earlier Send may be in doubt, and a
 // refusal now promises nothing about that one: the key was checked after whatever was
 // refused, or not at all. So keep the key. Only where the refusal is a replay
-// ([APIError.Replayed]) is the key spent: Whop gave that answer to the first request under
-// it, and queued nothing.
+// ([APIError.Replayed]) and the outcome is not Unknown is the key spent: Whop gave that answer
+// to the first request under it, and queued nothing.
 type SendError struct {
 	// Outcome is over all attempts: a time-out after the request was written, then
 	// a 401, is Unknown.
@@ -26,7 +26,8 @@ type SendError struct {
 	// empty if the notification was invalid and had none of its own.
 	IdempotencyKey string
 	// RetryAfter is how long to wait before sending again: what the server asked for last,
-	// or what the limiter or a hold after a 429 needs. 0 if there is no such wait.
+	// or what a hold after a 429 needs, the default limiter, or one whose error says so (see
+	// [Limiter]). 0 if there is no such wait.
 	RetryAfter time.Duration
 	// Err is why: it wraps an [*APIError], a [*ValidationError], an error of the
 	// transport, the token source or the limiter, or the error of the context.
@@ -70,10 +71,11 @@ func (e *SendError) Error() string {
 func (e *SendError) Unwrap() error { return e.Err }
 
 // Retryable reports whether a later Send of the same notification under the same key
-// can still succeed. It is false for an invalid notification, for a call that is wrong and for an answer that
-// Whop would repeat (a 4xx but 408, 429 and 409 while the first request runs); true
-// for everything else, also a wrong certificate or a host that does not exist, which
-// are not the notification's fault. The x-should-retry header of an answer overrules.
+// can still succeed. It is false for an invalid notification, for a call that is wrong and
+// for an answer that Whop would repeat: any replayed refusal, "success": false, a 3xx, and a
+// 4xx but 408, 429 and 409 while the first request runs. It is true for everything else, also
+// a wrong certificate or a host that does not exist, which are not the notification's fault.
+// The x-should-retry header of an answer that is no replay overrules.
 func (e *SendError) Retryable() bool {
 	if _, wrong := errors.AsType[misuse](e.Err); wrong || errors.Is(e.Err, ErrInvalidNotification) {
 		return false
