@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -55,10 +56,22 @@ func mend(e *whop.SendError) string {
 		return fmt.Sprintf(" Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
 	case errors.Is(e, whop.ErrRateLimited) && !e.Retryable():
 		return ""
+	case errors.Is(e, whop.ErrVerificationRequired):
+		return " Whop wants something verified first; its message may say what."
+	case errors.Is(e, whop.ErrNotQueued):
+		return " Whop does not say why."
+	case isGone(e):
+		return " Whop no longer serves this version of its API: choose a newer one with --api-version."
 	case e.Retryable():
 		return " It is safe to run the same command again."
 	}
 	return " The same request would be refused again: change it first."
+}
+
+// isGone reports whether Whop has retired the version of the API.
+func isGone(e *whop.SendError) bool {
+	answer, ok := errors.AsType[*whop.APIError](e)
+	return ok && answer.StatusCode == http.StatusGone
 }
 
 // isReplay reports whether Whop repeated its answer to the first request under the key.

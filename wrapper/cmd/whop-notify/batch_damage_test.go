@@ -120,6 +120,7 @@ func TestAStoreThatLostSomethingLongAgo(t *testing.T) {
 	f := execute(t, environment(server), "batch", file, "--rate-limit", "0", "--output", "json")
 	require.Equal(t, 3, f.code, f.stderr)
 	require.Contains(t, f.stderr, "whether they went out is unknown, and they are too old to send again under the same keys")
+	require.Contains(t, f.stderr, "The store has lost")
 	_, s := parseBatch(t, f.stdout)
 	require.Equal(t, summary{Notifications: 400, Everybody: 400, Queued: 400 - doubtful, Unknown: doubtful, Lost: doubtful, Done: true}, s)
 	after := delivered(t, server)
@@ -171,6 +172,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 			require.Equal(t, test.code, f.code, f.stderr)
 			require.Contains(t, f.stderr, test.says)
 			require.Contains(t, f.stderr, "--restart")
+			require.Contains(t, f.stderr, "leave out those that may have gone out")
 			require.Len(t, server.Requests(), before)
 		})
 	}

@@ -44,7 +44,7 @@ func (b *batch) begin(ctx context.Context) (err error) {
 		return usageError(fmt.Errorf("%s is the directory of a relay: give the batch one of its own", b.dir.name), "")
 	}
 	if b.state, err = loadState(b.dir.root); err != nil && !b.flags.restart {
-		return usageError(err, b.restartHint())
+		return usageError(err, b.damagedHint())
 	}
 	exists := err != nil || b.state != nil
 	switch {
@@ -63,6 +63,11 @@ func (b *batch) begin(ctx context.Context) (err error) {
 
 func (b *batch) restartHint() string {
 	return "Give another --state DIR, or --restart to start over: that keeps the old directory aside as " + b.dir.name + ".1"
+}
+
+// damagedHint is for a directory that no longer says what was sent.
+func (b *batch) damagedHint() string {
+	return b.restartHint() + "\nEither sends every line, under new keys: leave out those that may have gone out"
 }
 
 // start copies the input, checks it, and begins a batch with it.
@@ -129,7 +134,7 @@ func (b *batch) resume(ctx context.Context) error {
 	}
 	var err error
 	if b.ledger, err = openLedger(b.dir.root, b.state.Lines); err != nil {
-		return &exitError{code: exitNot, err: err, hint: b.restartHint()}
+		return &exitError{code: exitNot, err: err, hint: b.damagedHint()}
 	}
 	return nil
 }

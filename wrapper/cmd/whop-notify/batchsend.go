@@ -139,7 +139,10 @@ func (b *batch) report(ctx context.Context) error {
 		}
 	}
 	b.print(s)
-	code := s.exitCode()
+	code, hint := s.exitCode(), b.whereDead()
+	if s.Lost > 0 {
+		hint += fmt.Sprintf("\nThe store has lost %s of them, which that does not show.", counted(s.Lost))
+	}
 	if b.alreadyDone {
 		code = b.state.ExitCode
 	}
@@ -147,7 +150,7 @@ func (b *batch) report(ctx context.Context) error {
 	case b.interrupted:
 		return &exitError{code: exitNot, err: fmt.Errorf("interrupted, with %s to go", counted(s.ToGo)), hint: runAgain}
 	case code == exitUnknown:
-		return &exitError{code: code, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: b.whereDead()}
+		return &exitError{code: code, err: fmt.Errorf("unknown whether they go out: %s; not queued: %d more", counted(s.Unknown), s.Rejected+s.NotSent), hint: hint}
 	case code != exitQueued:
 		return &exitError{code: code, err: fmt.Errorf("not queued: %s", counted(s.failed())), hint: b.whereDead()}
 	}

@@ -112,6 +112,7 @@ func (s *enqueueSums) text() []byte {
 // exit returns the exit code and advice for the lines' results. err says why not all lines were
 // read.
 func (s *enqueueSums) exit(err error, where string) error {
+	const correct = "Correct what is wrong with the lines named above. "
 	const again = "Run the same command again within 24 hours: what is in the queue is not queued twice."
 	switch {
 	case errors.Is(err, errChanged):
@@ -121,14 +122,14 @@ func (s *enqueueSums) exit(err error, where string) error {
 	case s.Uncertain > 0:
 		return &exitError{code: exitNot, err: fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued), hint: again}
 	case s.NotEnqueued > 0:
-		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: again}
+		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: correct + again}
 	case s.WillNotGo > 0:
 		return &exitError{
 			code: exitNot, err: fmt.Errorf("came before, and will not go out by themselves, as dead letters or dropped ones: %s", counted(s.WillNotGo)),
-			hint: "See which: whop-notify dead list" + where + "\nTo send them all once more under other keys, give --run NAME.",
+			hint: "See which: whop-notify dead list" + where + "\nTo send dead letters again: whop-notify dead retry" + where,
 		}
 	case s.Duplicates == s.Notifications:
-		return &exitError{code: exitQueued, hint: "All of them came within the last 24 hours. To send them once more, give --run NAME."}
+		return &exitError{code: exitQueued, hint: "All of them came within the last 24 hours. --run NAME sends the lines without a key of their own once more."}
 	}
 	return nil
 }

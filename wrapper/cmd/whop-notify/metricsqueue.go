@@ -62,7 +62,7 @@ var (
 	queueUp            = prometheus.NewDesc("whop_notify_queue_up", "1 if the queue answered, else 0, and the other metrics of the queue are missing.", nil, nil)
 	queueNotifications = prometheus.NewDesc("whop_notify_queue_notifications", "Notifications in the queue now, by state, of all processes together.", []string{"state"}, nil)
 	queueSent          = prometheus.NewDesc("whop_notify_queue_sent_total", "Notifications queued at Whop since the queue was made, by all processes together.", nil, nil)
-	queueOldest        = prometheus.NewDesc("whop_notify_queue_oldest_age_seconds", "How long ago the oldest notification was enqueued that waits or is in flight; 0 if there is none.", nil, nil)
+	queueOldest        = prometheus.NewDesc("whop_notify_queue_oldest_age_seconds", "The age of the oldest notification that waits or is in flight for the first time, or how long the oldest next try has been due; 0 if there is none.", nil, nil)
 	queueLastSuccess   = prometheus.NewDesc("whop_notify_queue_last_success_timestamp_seconds", "When Whop last queued a notification, as Unix time; 0 if never.", nil, nil)
 )
 

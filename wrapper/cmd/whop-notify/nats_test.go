@@ -127,6 +127,7 @@ func TestNATSFlags(t *testing.T) {
 		"no URL":                   {[]string{"NATS_URL=nats://u:secret@127.0.0.1:secret"}, []string{"enqueue", file}, 1, "the URL of the NATS server is not one: invalid port"},
 		"list with credentials":    {nil, []string{"enqueue", file, "--nats", "nats://127.0.0.1:1,nats://u:secret@127.0.0.1:1"}, 2, "--nats has credentials in it"},
 		"replicas of dead letters": {nil, []string{"dead", "list", "--replicas", "3", "--nats", "nats://127.0.0.1:1"}, 2, "unknown flag: --replicas"},
+		"no replicas":              {nil, []string{"work", "--nats", "nats://127.0.0.1:1", "--replicas", "0"}, 2, "--replicas 0 is not between 1 and 5"},
 		"replicas":                 {nil, []string{"enqueue", file, "--nats", "nats://127.0.0.1:1", "--replicas", "6"}, 2, "--replicas 6 is not between 1 and 5"},
 		"drain timeout":            {[]string{"WHOP_API_KEY=secret"}, []string{"work", "--nats", "nats://127.0.0.1:1", "--drain-timeout", "-1s"}, 2, "--drain-timeout -1s is negative"},
 		"concurrency":              {[]string{"WHOP_API_KEY=secret"}, []string{"work", "--nats", "nats://127.0.0.1:1", "--concurrency", "100000"}, 2, "--concurrency 100000 is over 1000"},

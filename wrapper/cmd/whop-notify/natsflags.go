@@ -22,7 +22,8 @@ type natsFlags struct {
 	urls, creds   string
 	ca, cert, key string
 	name          string
-	replicas      int // 0 if the command has no such flag
+	creates       bool // the queue where it is missing, with so many
+	replicas      int
 }
 
 // register adds the flags of every command that uses a queue on a server.
@@ -37,6 +38,7 @@ func (f *natsFlags) register(flags *pflag.FlagSet) {
 
 // registerReplicas is for the commands that create a missing queue.
 func (f *natsFlags) registerReplicas(flags *pflag.FlagSet) {
+	f.creates = true
 	flags.IntVar(&f.replicas, "replicas", 1, "keep each notification on `N` servers of the cluster, if the queue is new")
 }
 
@@ -102,7 +104,7 @@ func (f *natsFlags) check() error {
 	if _, err := f.address(); err != nil {
 		return err
 	}
-	if f.replicas < 0 || f.replicas > 5 {
+	if f.creates && (f.replicas < 1 || f.replicas > 5) {
 		return fmt.Errorf("--replicas %d is not between 1 and 5", f.replicas)
 	}
 	if (f.cert == "") != (f.key == "") {
@@ -150,13 +152,13 @@ func (f *natsFlags) open(ctx context.Context, logger *slog.Logger, opts ...queue
 		return nil, nil, connectError(address, err)
 	}
 	opts = append(opts, queue.WithName(f.name))
-	if f.replicas > 0 {
+	if f.creates {
 		opts = append(opts, queue.WithReplicas(f.replicas))
 	} else if err := f.mustExist(ctx, nc); err != nil {
 		nc.Close()
 		return nil, nil, fmt.Errorf("the NATS server %s: %w", withoutPasswords(address), err)
 	}
-	q, err := openQueue(ctx, nc, opts...)
+	q, err := openQueue(ctx, nc, "no answer from the NATS server within 15 s: does it have JetStream?", opts...)
 	if err != nil {
 		nc.Close()
 		return nil, nil, fmt.Errorf("the NATS server %s: %w", withoutPasswords(address), err)
@@ -178,8 +180,9 @@ func (f *natsFlags) mustExist(ctx context.Context, nc *nats.Conn) error {
 	return nil // opening the queue reports anything else
 }
 
-func openQueue(ctx context.Context, nc *nats.Conn, opts ...queue.Option) (*queue.Queue, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer from the NATS server within 15 s: does it have JetStream?"))
+// openQueue opens a queue within 15 s. late says what it means if it takes longer.
+func openQueue(ctx context.Context, nc *nats.Conn, late string, opts ...queue.Option) (*queue.Queue, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New(late))
 	defer cancel()
 	q, err := queue.Open(ctx, nc, opts...)
 	if err != nil && ctx.Err() != nil {

@@ -108,7 +108,9 @@ func document(t *testing.T, name string) string {
 // module is the path of the whole.
 func module(t *testing.T) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m").Output()
+	list := exec.CommandContext(t.Context(), "go", "list", "-m")
+	list.Env = append(os.Environ(), "GOWORK=off") // in a workspace it lists every module
+	out, err := list.Output()
 	require.NoError(t, err)
 	return strings.TrimSuffix(strings.TrimSpace(string(out)), "/wrapper/cmd/whop-notify")
 }

@@ -21,7 +21,7 @@ Results go to standard output, everything else to standard error.
 
 Exit codes:
   0  all was queued
-  1  some was not queued, and that is certain
+  1  some was not queued; that is certain, unless a batch was interrupted or stopped
   2  wrong usage or input: nothing was tried
   3  unknown: it may have been queued
   70 a bug in this program`,

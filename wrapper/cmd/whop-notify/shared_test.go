@@ -24,7 +24,7 @@ func TestEnqueueAndWorkOverNATS(t *testing.T) {
 	f = execute(t, env, "enqueue", file, "--output", "json")
 	require.Zero(t, f.code)
 	require.Equal(t, `{"notifications":50,"enqueued":0,"duplicates":50,"will_not_go":0,"not_enqueued":0,"uncertain":0}`+"\n", f.stdout)
-	require.Contains(t, f.stderr, "To send them once more, give --run NAME.")
+	require.Contains(t, f.stderr, "--run NAME sends the lines without a key of their own once more.")
 
 	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
 		if r.IdempotencyKey == "invoice-3" {

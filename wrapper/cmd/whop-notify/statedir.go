@@ -217,7 +217,7 @@ func openState(ctx context.Context, dir string, opts ...queue.Option) (*queue.Qu
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := openQueue(ctx, nc, opts...)
+	q, err := openQueue(ctx, nc, "the store did not open within 15 s: is the disk busy?", opts...)
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}

@@ -24,10 +24,11 @@ type workFlags struct {
 const maxConcurrency = 1000
 
 func (f *workFlags) register(flags *pflag.FlagSet) {
-	flags.IntVar(&f.concurrency, "concurrency", 16, "send up to `N` at the same time")
+	flags.IntVar(&f.concurrency, "concurrency", 16, "send up to `N` at the same time (with 1, one retry beside it)")
 	flags.IntVar(&f.rateLimit, "rate-limit", 600, "make at most `N` attempts in any minute, all processes of the queue together; 0 for no limit")
 	flags.DurationVar(&f.drain, "drain-timeout", 20*time.Second, "on SIGTERM or Ctrl-C, wait up to `TIME` for what is in flight; keep it under what a supervisor\ngrants (30s in Kubernetes, 90s with systemd)")
 	f.client.register(flags)
+	flags.Lookup("max-attempts").Usage = "try `N` times at a time, the first time included; the queue tries again later"
 }
 
 // check refuses flags that cannot work, before anything is opened.
