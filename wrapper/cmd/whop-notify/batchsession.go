@@ -49,7 +49,7 @@ func (b *batch) session(ctx context.Context, show *progress) error {
 	}
 	s.queue, s.closeQueue = q, sync.OnceFunc(closeQueue)
 	defer s.closeQueue()
-	if s.client, err = b.flags.work.newClient(b.cmd.Flags(), q); err != nil {
+	if s.client, err = b.flags.work.newClient(b.cmd.Flags(), q, b.logger); err != nil {
 		return usageError(err, "")
 	}
 	return s.run(ctx)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +76,23 @@ func TestEnqueueNamesTheLineWhoseKeyIsTaken(t *testing.T) {
 	f = executeWith(t, "\n"+fmt.Sprintf(line, "two"), nil, "enqueue", "-", "--nats", hub.url())
 	require.Equal(t, 1, f.code)
 	require.Contains(t, f.stderr, `line 2: queue: the key "k" came with another notification`)
+}
+
+// Whop announces in its answers that it retires a version. A worker says so once.
+func TestWorkTellsOfTheAPIsRetirement(t *testing.T) {
+	t.Parallel()
+	hub, server := startNATS(t), whoptest.NewServer(t)
+	busy := whoptest.Error(503, "", "Busy.").WithHeader("Deprecation", "@1790000000").WithHeader("Sunset", "Thu, 31 Dec 2026 23:59:59 GMT")
+	server.Script(busy, busy)
+	env := append(environment(server), "NATS_URL="+hub.url())
+	require.Zero(t, execute(t, env, "enqueue", fileOf(t, 20)).code)
+	p := start(t, env, "work", "--rate-limit", "0")
+	require.Eventually(t, func() bool { return len(server.Queued()) == 20 }, patience, 10*time.Millisecond)
+	p.signal(syscall.SIGTERM)
+	f := p.finish()
+	require.Zero(t, f.code, f.stderr)
+	require.Equal(t, 1, strings.Count(f.stderr, "going to be retired"), f.stderr)
+	require.NotContains(t, f.stderr, "whop: attempt")
 }
 
 func TestWorkEndsWithAWrongKey(t *testing.T) {

@@ -79,7 +79,7 @@ func (f *workFlags) run(cmd *cobra.Command, server *natsFlags, watch *metricsFla
 
 // work sends the notifications of a queue, until ctx ends.
 func (f *workFlags) work(ctx context.Context, cmd *cobra.Command, q *queue.Queue, m *monitor, logger *slog.Logger) error {
-	client, err := f.newClient(cmd.Flags(), q, whop.WithObserver(m.attempt))
+	client, err := f.newClient(cmd.Flags(), q, logger, whop.WithObserver(m.attempt))
 	if err != nil {
 		return usageError(err, "")
 	}

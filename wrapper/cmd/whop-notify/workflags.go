@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,11 +57,27 @@ func (f *workFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// newClient makes a client that shares its rate limit with all processes of the queue.
-func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue, more ...whop.Option) (*whop.Client, error) {
+// newClient makes a client that shares its rate limit with all processes of the queue. Of what
+// it has to say only the retirement of Whop's API is logged; the queue logs the rest.
+func (f *workFlags) newClient(flags *pflag.FlagSet, q *queue.Queue, logger *slog.Logger, more ...whop.Option) (*whop.Client, error) {
 	limiter := whop.Limiter(nil)
 	if f.rateLimit > 0 {
 		limiter = q.Limiter(f.rateLimit)
 	}
-	return f.client.newClient(flags, limiter, more...)
+	return f.client.newClient(flags, limiter, append(more, whop.WithLogger(slog.New(retirements{logger.Handler()})))...)
+}
+
+// retirements passes on the warnings that Whop retires a version of its API.
+type retirements struct{ slog.Handler }
+
+func (h retirements) Handle(ctx context.Context, r slog.Record) error {
+	isOne := false
+	r.Attrs(func(a slog.Attr) bool {
+		isOne = a.Key == "deprecation" || a.Key == "sunset"
+		return !isOne
+	})
+	if !isOne {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
