@@ -44,8 +44,9 @@ fuzz: ## each fuzz test for a while [FUZZTIME=10s, or 5000x]
 DURATION ?= 5m
 
 soak: ## the fault suite for longer [DURATION=5m]
-	WHOP_SOAK=$(DURATION) go test -race ./wrapper/cmd/whop-notify -run 'Killed$$|OneBudget$$' -v -count 1 -timeout 0
-	WHOP_SOAK=$(DURATION) go test -race ./wrapper ./wrapper/queue -run '^TestFaults' -v -count 1 -timeout 0
+	WHOP_SOAK=$(DURATION) go -C wrapper/cmd/whop-notify test -race -run 'Killed$$|OneBudget$$' -v -count 1 -timeout 0 .
+	WHOP_SOAK=$(DURATION) go -C wrapper test -race -run '^TestFaults' -v -count 1 -timeout 0 .
+	WHOP_SOAK=$(DURATION) go -C wrapper/queue test -race -run '^TestFaults' -v -count 1 -timeout 0 .
 
 # Builds a tool of .ci/tools, and prints where it is.
 tool = go -C .ci/tools tool -n
