@@ -2,8 +2,10 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +17,33 @@ import (
 )
 
 // A worker that ended in order leaves no doubt: a later refusal is certain.
+// A limiter that fails at once does not make a worker spin, and one whose bucket is gone ends it.
+func TestALimiterThatFails(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	var events atomic.Int32
+	q := newQueue(t, queue.WithObserver(func(context.Context, queue.Event) { events.Add(1) }))
+	for i := range 200 {
+		enqueue(t, q, numbered(i))
+	}
+	stop := work(t, q, newClient(t, server, whop.WithLimiter(failing{})), 8)
+	time.Sleep(3 * time.Second)
+	require.NoError(t, stop())
+	require.Less(t, events.Load(), int32(80))
+	require.NotZero(t, events.Load())
+	require.Empty(t, server.Requests())
+
+	limiter := q.Limiter(600)
+	require.NoError(t, streams(t, q).DeleteKeyValue(t.Context(), "whop-notify-limits"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.ErrorContains(t, q.Work(ctx, newClient(t, server, whop.WithLimiter(limiter)), 8), "the queue's bucket is gone")
+}
+
+type failing struct{}
+
+func (failing) Wait(context.Context) error { return errors.New("out of order") }
+
 func TestACleanEndLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

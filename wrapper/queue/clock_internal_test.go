@@ -9,6 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A slow answer is better than none.
+func TestClockOfASlowServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c clock
+		asked := 0
+		now, err := c.now(t.Context(), func(context.Context) (time.Time, error) {
+			asked++
+			time.Sleep(1500 * time.Millisecond)
+			return time.Now(), nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, 3, asked)
+		require.InDelta(t, 0, time.Since(now).Seconds(), 1)
+	})
+}
+
 // Limiters in processes with different clocks follow the server's clock: in any minute they let
 // through at most perMinute attempts.
 func TestClocksThatDifferKeepOnePace(t *testing.T) {

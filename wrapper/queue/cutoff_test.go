@@ -2,12 +2,14 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -161,6 +163,32 @@ func TestNothingWaitsForNATSWithoutEnd(t *testing.T) {
 		"Stats":   func() error { _, err := q.Stats(ctx); return err },
 		"Dead":    func() error { _, err := q.DeadLetter(ctx, 1); return err },
 		"Limiter": func() error { return q.Limiter(600).Wait(ctx) },
+		"Limiter, many at once": func() error {
+			limiter := q.Limiter(600)
+			var waiting sync.WaitGroup
+			errs := make([]error, 16)
+			for i := range errs {
+				waiting.Go(func() { errs[i] = limiter.Wait(ctx) })
+			}
+			waiting.Wait()
+			return errors.Join(errs...)
+		},
+		"Position behind another": func() error {
+			var waiting sync.WaitGroup
+			defer waiting.Wait()
+			waiting.Go(func() {
+				long, cancel := context.WithTimeout(ctx, 8*time.Second)
+				defer cancel()
+				_, _ = q.EnqueueAt(long, numbered(99), 1)
+			})
+			time.Sleep(100 * time.Millisecond)
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			defer cancel()
+			start := time.Now()
+			_, err := q.Position(short)
+			assert.Less(t, time.Since(start), 2*time.Second)
+			return err
+		},
 	} {
 		start := time.Now()
 		require.Error(t, ask(), name)

@@ -50,6 +50,7 @@ func (h *handling) deliver(ctx, settling context.Context) {
 		h.postpone(settling)
 		return
 	}
+	h.retry = h.retry && h.item.reason != "" // else it has only waited for its NotBefore
 	var err error
 	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: uuid.NewString()})
 	if err != nil {
@@ -57,6 +58,10 @@ func (h *handling) deliver(ctx, settling context.Context) {
 		return
 	}
 	if h.begun.By == canceled {
+		if err := q.recordGone(settling, h.item.id); err != nil { // Cancel may have broken off before
+			h.leave(settling, err)
+			return
+		}
 		h.confirm(settling)
 		return
 	}

@@ -58,8 +58,8 @@ type EnqueueOption func(*item)
 
 // NotBefore delays a notification until t. The wait occupies no worker. If a worker runs then,
 // the notification goes out within seconds after t. If many are due at once, it takes longer:
-// they share with the retries a quarter of the senders, and of the [Queue.Limiter]. The zero
-// value or a past time means at once.
+// they share with the retries a quarter of the senders. The zero value or a past time means at
+// once.
 func NotBefore(t time.Time) EnqueueOption {
 	return func(it *item) { it.notBefore = t }
 }
@@ -82,18 +82,21 @@ func (q *Queue) Enqueue(ctx context.Context, n whop.Notification, opts ...Enqueu
 	for _, opt := range opts {
 		opt(&it)
 	}
+	if err == nil && it.notBefore.Year() > 9999 {
+		err = fmt.Errorf("queue: %w: NotBefore is in the year %d, and the last that can be kept is 9999: were milliseconds taken for seconds?", ErrNotEnqueued, it.notBefore.Year())
+	}
 	if err != nil {
 		return Ticket{IdempotencyKey: it.key}, err
 	}
 	return q.finish(ctx, &it, nil)
 }
 
-// enqueueWindow is how many notifications EnqueueAll has in flight at a time.
-const enqueueWindow = 1000
+// EnqueueAll has so many notifications in flight at a time, or so many bytes of them.
+const enqueueWindow, enqueueBytes = 1000, 64 << 20
 
 // EnqueueAll enqueues every notification of ns. For each, in order, it yields what
 // [Queue.Enqueue] would have returned. It is faster than Enqueue, because it waits for the
-// server once for up to 1,000 notifications. It pulls that many before it yields the first
+// server once for up to 1,000 notifications, or 64 MiB of them. It pulls that many before it yields the first
 // result, and the time limit for tries covers all of them together. After an error it goes on
 // with the next. If you stop ranging, the notifications already pulled may be in the queue.
 func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) iter.Seq2[Ticket, error] {
@@ -103,7 +106,7 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 			future jetstream.PubAckFuture
 			err    error
 		}
-		window := make([]enqueueing, 0, enqueueWindow)
+		window, size := make([]enqueueing, 0, enqueueWindow), 0
 		finish := func() bool {
 			bounded, cancel := enqueueContext(ctx)
 			defer cancel()
@@ -117,7 +120,8 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 					return false
 				}
 			}
-			window = window[:0]
+			clear(window)
+			window, size = window[:0], 0
 			return ctx.Err() == nil
 		}
 		for n := range ns {
@@ -126,7 +130,8 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 				// Without a future, finish publishes it.
 				e.future, _ = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 			}
-			if window = append(window, e); len(window) == enqueueWindow && !finish() {
+			window, size = append(window, e), size+len(e.item.body)
+			if (len(window) == enqueueWindow || size >= enqueueBytes) && !finish() {
 				return
 			}
 		}

@@ -99,6 +99,26 @@ func TestANotificationToManyUsers(t *testing.T) {
 	require.Equal(t, string(want), string(server.Queued()[0].Body))
 }
 
+// EnqueueAll holds no more than 64 MiB of notifications.
+func TestEnqueueAllHoldsABoundedWindow(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	large := whop.Message{Title: "T", Content: strings.Repeat("x", 6<<20)}
+	pulled := 0
+	for _, err := range q.EnqueueAll(t.Context(), func(yield func(whop.Notification) bool) {
+		for range 20 {
+			pulled++
+			if !yield(whop.ToCompany("biz_1", large)) {
+				return
+			}
+		}
+	}) {
+		require.NoError(t, err)
+		break
+	}
+	require.LessOrEqual(t, pulled, 11)
+}
+
 func TestEnqueueAllGivesTicketsInOrder(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

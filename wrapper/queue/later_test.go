@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -82,6 +83,50 @@ func TestCancel(t *testing.T) {
 		})
 	}
 	require.ErrorIs(t, newQueue(t).Cancel(t.Context(), "never seen"), queue.ErrUnknownKey)
+}
+
+// A cancellation that broke off half way is one all the same.
+func TestCancelThatBrokeOff(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	enqueue(t, q, numbered(1))
+	_, err := streams(t, q).Publish(t.Context(), "whop-notify.begun.1.0", fmt.Appendf(nil, `{"by":"canceled","at":%q}`, time.Now().Format(time.RFC3339)))
+	require.NoError(t, err)
+	server := whoptest.NewServer(t)
+	work(t, q, newClient(t, server), 1)
+	require.True(t, waitFor(func() bool {
+		found, err := q.Find(t.Context(), "invoice-1")
+		require.NoError(t, err)
+		return found.State == queue.Canceled
+	}))
+	eventually(t, q, queue.Stats{})
+	require.NoError(t, q.Cancel(t.Context(), "invoice-1"))
+	require.Empty(t, server.Requests())
+}
+
+func TestNotBeforeThatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	_, err := q.Enqueue(t.Context(), numbered(1), queue.NotBefore(time.Unix(time.Now().UnixMilli(), 0)))
+	require.ErrorIs(t, err, queue.ErrNotEnqueued)
+	require.ErrorContains(t, err, "were milliseconds taken for seconds?")
+	require.Equal(t, queue.Stats{}, counts(t, q))
+}
+
+// Those that waited for a time are first attempts, and have all of the limit.
+func TestManyAtOneTime(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	server := whoptest.NewServer(t)
+	q := newQueue(t)
+	at := time.Now().Add(2 * time.Second)
+	for i := range n {
+		_, err := q.Enqueue(t.Context(), numbered(i), queue.NotBefore(at))
+		require.NoError(t, err)
+	}
+	work(t, q, newClient(t, server, whop.WithLimiter(q.Limiter(n))), 16)
+	eventually(t, q, queue.Stats{Sent: n})
+	require.Less(t, time.Since(at), 30*time.Second)
 }
 
 // What was sent is known to be sent, and cannot be canceled, also while an older notification

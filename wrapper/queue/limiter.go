@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -30,7 +31,7 @@ const limitKey = "attempts"
 
 // Limiter returns a limiter that all processes of the queue share. Together they make at most
 // perMinute attempts in any 60 s; under 1 means Whop's 600. It delays nothing else. A worker's
-// retries, and what waited for its NotBefore, take at most a quarter of the limit. The limiter keeps its state in a bucket beside
+// retries take at most a quarter of the limit. The limiter keeps its state in a bucket beside
 // the queue, and uses the NATS server's clock. All processes must pass the same number. Pass
 // the limiter to a client with [whop.WithLimiter].
 //
@@ -65,6 +66,8 @@ type lane struct {
 	turn    chan struct{} // held by the first; guards the rest
 	spare   int           // attempts already taken for the others
 	until   time.Time     // when spare expires
+	failed  error         // why the last one got none
+	at      time.Time     // then
 }
 
 // retryKey is the key under which the context of an attempt says whether the notification
@@ -84,15 +87,22 @@ func (l *limiter) Wait(ctx context.Context) error {
 	if retry {
 		first = &l.lanes[1]
 	}
+	arrived := time.Now()
 	first.waiting.Add(1)
 	defer first.waiting.Add(-1)
 	if err := acquire(ctx, first.turn); err != nil {
 		return err
 	}
 	defer func() { <-first.turn }()
+	if first.at.After(arrived) {
+		return first.failed // else each would wait for NATS in turn
+	}
 	for first.spare == 0 || time.Now().After(first.until) {
 		n, wait, err := l.take(ctx, min(atATime, int(first.waiting.Load())), retry)
 		if err != nil {
+			if ctx.Err() == nil && !errors.Is(err, errEnding) {
+				first.failed, first.at = err, time.Now()
+			}
 			return err
 		}
 		if first.spare, first.until = n, time.Now().Add(spareTime); n > 0 {
@@ -144,6 +154,11 @@ func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait ti
 			return got, wait, nil
 		}
 		l.revision = 0
+		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
+			if _, gone := l.queue.js.KeyValue(ctx, l.queue.state.Bucket()); gone != nil {
+				err = gone
+			}
+		}
 		if !isConflict(err) { // on a conflict somebody else took some
 			return 0, 0, fmt.Errorf("queue: the shared limiter: %w", err)
 		}
@@ -219,16 +234,14 @@ type clock struct {
 
 // now returns the server's time. It asks the server once a minute.
 func (c *clock) now(ctx context.Context, ask func(context.Context) (time.Time, error)) (time.Time, error) {
-	for time.Since(c.asked) > time.Minute {
+	for tries := 1; time.Since(c.asked) > time.Minute; tries++ {
 		before := time.Now()
 		server, err := ask(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if took := time.Since(before); took < time.Second { // a slower answer is too imprecise
+		if took := time.Since(before); took < time.Second || tries == 3 { // a slower answer is imprecise
 			c.asked, c.server = time.Now(), server.Add(took/2)
-		} else if ctx.Err() != nil {
-			return time.Time{}, ctx.Err()
 		}
 	}
 	return c.server.Add(time.Since(c.asked)), nil

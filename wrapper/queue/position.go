@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -37,8 +36,10 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 	ctx, cancel := enqueueContext(ctx)
 	defer cancel()
 	last := &q.last
-	last.mu.Lock()
-	defer last.mu.Unlock()
+	if err := acquire(ctx, last.turn); err != nil {
+		return ticket, fmt.Errorf("queue: %w: %w", ErrNotEnqueued, err)
+	}
+	defer func() { <-last.turn }()
 	for {
 		if !last.known {
 			if err := last.load(ctx, q); err != nil {
@@ -72,15 +73,17 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 // Position returns the position of the last notification of [Queue.EnqueueAt], 0 if there was none.
 func (q *Queue) Position(ctx context.Context) (uint64, error) {
 	last := &q.last
-	last.mu.Lock()
-	defer last.mu.Unlock()
+	if err := acquire(ctx, last.turn); err != nil {
+		return 0, fmt.Errorf("queue: reading the last position: %w", err)
+	}
+	defer func() { <-last.turn }()
 	err := last.load(ctx, q)
 	return last.position, err
 }
 
 // lastPosition returns the last message that EnqueueAt stored.
 type lastPosition struct {
-	mu       sync.Mutex
+	turn     chan struct{} // held by who reads or enqueues; guards the rest
 	known    bool
 	seq      uint64
 	position uint64

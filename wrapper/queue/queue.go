@@ -47,6 +47,7 @@ func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 		},
 		nc:        nc,
 		enqueuing: make(chan struct{}, 256),
+		last:      lastPosition{turn: make(chan struct{}, 1)},
 	}
 	var errs []error
 	for _, opt := range opts {

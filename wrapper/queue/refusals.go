@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -15,13 +16,17 @@ const (
 	refusedLong, refusedMany, refusedTargets = 5 * time.Second, 20, 5
 	// or after this time, if it refused this many to any number of targets.
 	refusedLonger = 30 * time.Second
+	// If Whop has accepted something within this time, and now refuses all that there are with
+	// 403 or 404, that is about their targets.
+	trustTime = time.Hour
 )
 
 // refusals counts the answers in a row that may be about the API key, its permissions or
 // the base URL.
 type refusals struct {
 	mu      sync.Mutex
-	proven  time.Time // when an answer last showed that all three work
+	proven  time.Time // since when a refusal is about the notification
+	worked  time.Time // when an answer last showed that all three work
 	since   time.Time
 	ids     map[uint64]struct{}
 	targets map[string]struct{}
@@ -43,6 +48,12 @@ func (r *refusals) add(id uint64, target string, failure *whop.SendError) {
 func (r *refusals) prove() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.worked = time.Now()
+	r.blame()
+}
+
+// blame is called when the refusals until now are about the notifications.
+func (r *refusals) blame() {
 	r.proven = time.Now()
 	r.ids, r.targets = nil, nil
 }
@@ -60,7 +71,7 @@ func (r *refusals) provenSince(refused time.Time) bool {
 func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendError, n, targets int) {
 	r.mu.Lock()
 	n, targets, last = len(r.ids), len(r.targets), r.last
-	long := time.Since(r.since)
+	long, trusted := time.Since(r.since), time.Since(r.worked) < trustTime
 	r.mu.Unlock()
 	switch {
 	case n == 0 || long < refusedLong:
@@ -69,6 +80,12 @@ func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendErr
 		return last, n, targets
 	}
 	if all, err := unsettled(); err != nil || n < all {
+		return nil, 0, 0
+	}
+	if trusted && (errors.Is(last, whop.ErrForbidden) || errors.Is(last, whop.ErrNotFound)) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.blame()
 		return nil, 0, 0
 	}
 	return last, n, targets

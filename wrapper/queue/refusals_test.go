@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,39 @@ func TestWhatRefusesEverythingStopsTheWorkAndBuriesNothing(t *testing.T) {
 			require.Len(t, server.Queued(), c.n)
 		})
 	}
+}
+
+// A wrong target in a quiet queue stops nothing, if Whop has accepted others lately, also from
+// an earlier worker.
+func TestARefusalOfTheLastOneIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		switch {
+		case strings.HasPrefix(r.IdempotencyKey, "biz_bad"):
+			return whoptest.Error(404, "", "Not this one.")
+		case strings.HasPrefix(r.IdempotencyKey, "biz_late"):
+			return whoptest.Error(401, "", "Who are you?")
+		}
+		return whoptest.Serve()
+	})
+	q := newQueue(t)
+	stop := work(t, q, newClient(t, server), 1)
+	enqueue(t, q, to("biz_good", 0))
+	eventually(t, q, queue.Stats{Sent: 1})
+	enqueue(t, q, to("biz_bad", 0))
+	eventually(t, q, queue.Stats{Sent: 1, Dead: 1})
+	require.NoError(t, stop())
+	stop = work(t, q, newClient(t, server), 1)
+	enqueue(t, q, to("biz_bad", 1))
+	eventually(t, q, queue.Stats{Sent: 1, Dead: 2})
+	require.NoError(t, stop())
+	require.Equal(t, whop.Rejected, graveyard(t, q)[0].Outcome)
+
+	enqueue(t, q, to("biz_late", 0))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.ErrorIs(t, q.Work(ctx, newClient(t, server), 1), whop.ErrUnauthorized, "a key can be revoked")
 }
 
 // Once another notification has shown that key and address work, a refusal is about its

@@ -126,10 +126,13 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 // giveBack returns a notification that was not attempted to its place in the queue.
 func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.SendError) {
 	wait := min(max(failure.RetryAfter, time.Second), time.Minute)
-	if ending {
+	switch {
+	case ending:
 		wait = 0
-	} else {
-		h.worker.brake.asked(failure.RetryAfter)
+	case errors.Is(failure, jetstream.ErrBucketNotFound):
+		h.worker.stop(fmt.Errorf("%w, since the queue's bucket is gone: %w", errStopped, failure))
+	default:
+		h.worker.brake.asked(max(failure.RetryAfter, time.Second))
 	}
 	if !h.begun.earlier {
 		if err := h.worker.queue.ended(ctx, h.begun); err != nil {

@@ -82,15 +82,22 @@ func (q *Queue) dates(ctx context.Context, s *Stats, workers *jetstream.Consumer
 	if !since.IsZero() {
 		s.Oldest = max(0, time.Since(since))
 	}
+	s.LastSuccess, err = q.lastSuccess(ctx)
+	return err
+}
+
+// lastSuccess returns when Whop last queued a notification, zero if never.
+func (q *Queue) lastSuccess(ctx context.Context) (time.Time, error) {
 	var entry jetstream.KeyValueEntry
-	err = q.ask(ctx, func(ctx context.Context) error {
+	err := q.ask(ctx, func(ctx context.Context) (err error) {
 		entry, err = q.state.Get(ctx, successKey)
 		return err
 	})
-	if err == nil {
-		s.LastSuccess = parseTime(string(entry.Value()))
-	} else if errors.Is(err, jetstream.ErrKeyNotFound) {
-		err = nil
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return time.Time{}, nil
 	}
-	return err
+	if err != nil {
+		return time.Time{}, err
+	}
+	return parseTime(string(entry.Value())), nil
 }

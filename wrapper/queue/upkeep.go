@@ -20,19 +20,23 @@ const (
 
 const successKey = "success"
 
-// keepUp does the periodic work of a worker, some each second, some less often, until ctx ends.
+// tidyUp removes what is done, now and each pruneInterval, until ctx ends.
+func (w *worker) tidyUp(ctx context.Context) {
+	q := w.queue
+	for {
+		if err := errors.Join(q.prune(ctx), q.pruneAttempts(ctx)); err != nil && ctx.Err() == nil {
+			q.logger.WarnContext(ctx, "queue: cannot remove notifications that are done, will try again", "error", err)
+		}
+		if !sleep(ctx, pruneInterval) {
+			return
+		}
+	}
+}
+
+// keepUp does what a worker does each second, until ctx ends.
 func (w *worker) keepUp(ctx, settling context.Context) {
 	q := w.queue
-	for pruned := (time.Time{}); ; {
-		if time.Since(pruned) >= pruneInterval {
-			pruned = time.Now()
-			if err := errors.Join(q.prune(ctx), q.pruneAttempts(ctx)); err != nil && ctx.Err() == nil {
-				q.logger.WarnContext(ctx, "queue: cannot remove notifications that are done, will try again", "error", err)
-			}
-		}
-		if !sleep(ctx, time.Second) {
-			break
-		}
+	for sleep(ctx, time.Second) {
 		w.stopIfRefused(ctx)
 		w.noteSuccess(ctx)
 		if info, err := q.consumerInfo(ctx, q.fresh); err == nil {

@@ -61,6 +61,7 @@ func (q *Queue) tellNext(ctx context.Context, letters jetstream.Consumer, tell f
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	telling, done := context.WithTimeout(ctx, tellTime)
 	defer done()
 	err = tell(telling, deadLetterOf(&jetstream.RawStreamMsg{Sequence: meta.Sequence.Stream, Header: msg.Headers(), Data: msg.Data(), Time: meta.Timestamp}))
@@ -70,7 +71,13 @@ func (q *Queue) tellNext(ctx context.Context, letters jetstream.Consumer, tell f
 	case ctx.Err() != nil:
 		return msg.Nak()
 	}
-	// If many fail at once, leave the others some time.
+	// The server gives out those that failed before new ones: let them take at most half of
+	// the time.
 	sleep(ctx, 100*time.Millisecond)
-	return msg.NakWithDelay(retryDelay(int(min(meta.NumDelivered, 100)), 0))
+	delay := retryDelay(int(min(meta.NumDelivered, 100)), 0)
+	info, err := q.consumerInfo(ctx, letters)
+	if err != nil {
+		return err
+	}
+	return msg.NakWithDelay(max(delay, 2*time.Duration(info.NumAckPending)*time.Since(began)))
 }

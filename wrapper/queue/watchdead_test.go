@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,46 @@ import (
 
 // WatchDead tells every dead letter, also after a restart. If tell fails, the letter comes again,
 // and holds up no other.
+// Letters that nobody takes do not keep new ones from being told.
+func TestLettersThatFailHoldUpNoOthers(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(422, "", "No.") })
+	q := newQueue(t)
+	const n = 20
+	for i := range n {
+		enqueue(t, q, always(i))
+	}
+	work(t, q, newClient(t, server), 4)
+	eventually(t, q, queue.Stats{Dead: n})
+	var failed atomic.Int32
+	told := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() {
+		_ = q.WatchDead(ctx, "hook", func(_ context.Context, letter queue.DeadLetter) error {
+			if letter.IdempotencyKey == "invoice-1" {
+				close(told)
+				return nil
+			}
+			failed.Add(1)
+			time.Sleep(300 * time.Millisecond)
+			return errors.New("the hook is away")
+		})
+	})
+	require.True(t, waitFor(func() bool { return failed.Load() > n }))
+	start := time.Now()
+	enqueue(t, q, numbered(1))
+	select {
+	case <-told:
+	case <-time.After(patience):
+		require.Fail(t, "not told")
+	}
+	require.Less(t, time.Since(start), 25*time.Second)
+}
+
 func TestDeadLettersAreTold(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)

@@ -27,7 +27,12 @@ func (w window) take(now time.Time, n, perMinute int, again bool) (next window, 
 	wait, waitAgain := windowTime, windowTime
 	at := now.UnixMilli()
 	for _, t := range w {
-		t.At = min(t.At, at+tick.Milliseconds()) // a later time comes from a wrong clock
+		// A later time comes from a wrong clock. So does one that is far later, and would
+		// stop all until this clock has caught up.
+		if t.At > at+windowTime.Milliseconds() {
+			continue
+		}
+		t.At = min(t.At, at+tick.Milliseconds())
 		left := time.Duration(t.At-at)*time.Millisecond + windowTime
 		if left <= 0 || t.N <= 0 {
 			continue

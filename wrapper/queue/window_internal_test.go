@@ -9,6 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Attempts that a wrong clock has put far ahead stop nobody.
+func TestWindowOfAWrongClock(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	for _, ahead := range []time.Duration{time.Second, time.Minute, 5 * time.Hour, 24 * 365 * time.Hour} {
+		w := window{{At: now.Add(ahead).UnixMilli(), N: 600}}
+		at := now
+		for got := 0; got == 0; {
+			var wait time.Duration
+			w, got, wait = w.take(at, 1, 600, false)
+			at = at.Add(wait)
+		}
+		require.Less(t, at.Sub(now), 3*windowTime, ahead)
+	}
+}
+
 // In any 60 s there are at most as many attempts as allowed, with at most a quarter of retries,
 // and no attempt waits without need.
 func TestWindow(t *testing.T) {

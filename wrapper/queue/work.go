@@ -72,6 +72,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 	sending, cancel := context.WithCancel(context.WithValue(settling, endingKey{}, ctx.Done()))
 	defer cancel()
 
+	w.refusals.worked, _ = q.lastSuccess(ctx) // without it, refusals of all stop the worker
 	w.ended = ctx
 	for range concurrency {
 		w.parts.Go(func() { w.serve(ctx, sending, settling, q.fresh, false) })
@@ -80,6 +81,7 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 		w.parts.Go(func() { w.serve(ctx, sending, settling, q.due, true) })
 	}
 	w.parts.Go(func() { w.keepUp(ctx, settling) })
+	w.parts.Go(func() { w.tidyUp(ctx) })
 	ended := make(chan struct{})
 	go func() { w.parts.Wait(); close(ended) }()
 	<-ctx.Done()
