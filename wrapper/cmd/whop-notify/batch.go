@@ -98,7 +98,7 @@ func (f *batchFlags) run(cmd *cobra.Command, file string) error {
 	if err := b.send(ctx); err != nil {
 		return err
 	}
-	return b.report(ctx)
+	return b.report()
 }
 
 // check refuses flags that cannot work, before anything is opened. gone says that the file is

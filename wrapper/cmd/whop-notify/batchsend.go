@@ -34,7 +34,10 @@ func (b *batch) send(ctx context.Context) error {
 	for failures, sent := 0, 0; ; {
 		b.counted = false
 		err := b.session(ctx, show)
-		if b.interrupted = ctx.Err() != nil; err == nil || b.interrupted {
+		if b.interrupted = ctx.Err() != nil; err == nil && !b.alreadyDone && b.sums.Done {
+			err = b.writeDone()
+		}
+		if err == nil || b.interrupted {
 			return nil
 		}
 		if now := b.ledger.sentCount(); now > sent {
@@ -42,7 +45,7 @@ func (b *batch) send(ctx context.Context) error {
 		}
 		if isFull(err) || isFull(b.dir.probe()) {
 			b.sayFull(show)
-			if b.interrupted = !b.dir.waitForRoom(ctx); b.interrupted {
+			if b.interrupted = !b.waitForRoom(ctx); b.interrupted {
 				return nil
 			}
 			b.waiting = false
@@ -56,6 +59,36 @@ func (b *batch) send(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
+		}
+	}
+}
+
+// writeDone records that nothing is left to do.
+func (b *batch) writeDone() error {
+	done := *b.state
+	done.Finished, done.ExitCode, done.Summary = time.Now(), b.sums.exitCode(), &b.sums
+	b.sums.Finished = done.Finished
+	if err := errors.Join(b.ledger.sync(), done.save(b.dir)); err != nil {
+		return &exitError{code: exitNot, err: fmt.Errorf("writing down that the batch is done: %w", err), hint: runAgain}
+	}
+	b.state = &done
+	if done.ExitCode == exitQueued {
+		_ = b.dir.root.Remove(inputFile) // it is not needed any more
+	}
+	return nil
+}
+
+// waitForRoom waits until the ledger can be written, and the disk has room for more. It reports
+// false if ctx ended before.
+func (b *batch) waitForRoom(ctx context.Context) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(time.Second):
+		}
+		if b.ledger.sync() == nil && b.dir.probe() == nil {
+			return true
 		}
 	}
 }
@@ -123,20 +156,10 @@ func (b *batch) whereDead() string {
 }
 
 // report prints the result of the batch, and returns the exit code.
-func (b *batch) report(ctx context.Context) error {
+func (b *batch) report() error {
 	s := b.sums
-	switch {
-	case b.alreadyDone:
+	if b.alreadyDone {
 		s = *b.state.Summary
-	case s.Done:
-		s.Finished = time.Now()
-		b.state.Finished, b.state.ExitCode, b.state.Summary = s.Finished, s.exitCode(), &s
-		if err := errors.Join(b.ledger.sync(), b.state.save(b.dir)); err != nil {
-			return &exitError{code: exitNot, err: fmt.Errorf("writing down that the batch is done: %w", err), hint: runAgain}
-		}
-		if s.exitCode() == exitQueued {
-			_ = b.dir.root.Remove(inputFile) // it is not needed any more
-		}
 	}
 	b.print(s)
 	code, hint := s.exitCode(), b.whereDead()

@@ -47,33 +47,60 @@ func (zeros) Read(p []byte) (int, error) {
 // A full disk is said, and waited for; when there is room, the batch goes on by itself.
 func TestABatchWaitsForAFullDisk(t *testing.T) {
 	t.Parallel()
+	for _, test := range []struct {
+		name string
+		full int // the request at which the disk is full
+	}{
+		{name: "at the first", full: 1},
+		{name: "in between", full: 30},
+		{name: "at the last", full: 200}, // only the end of the batch is left to write down
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			disk := smallDisk(t, "size=32m")
+			if disk == "" {
+				return
+			}
+			server := whoptest.NewServer(t)
+			file, state := fileOf(t, 200), filepath.Join(disk, "state")
+			sent, reached, filled := 0, make(chan struct{}), make(chan struct{})
+			server.ScriptFunc(func(whoptest.Request) whoptest.Reply {
+				if sent++; sent == test.full {
+					close(reached)
+					<-filled
+				}
+				return whoptest.Serve()
+			})
+			p := start(t, environment(server), "batch", file, "--state", state, "--rate-limit", "6000", "--concurrency", "2")
+			<-reached
+			free := fill(t, disk)
+			close(filled)
+			p.await("the disk of the state directory " + state + " is full: waiting until there is room")
+			free()
+			p.await("there is room again: going on")
+			f := p.finish()
+			require.Zero(t, f.code, f.stderr)
+			require.Contains(t, f.stdout, "Whop has taken 200 of 200 notifications")
+			onceEach(t, server, 200)
+		})
+	}
+}
+
+// A batch that is told to end while it waits for room, ends.
+func TestABatchEndsWhileItWaitsForAFullDisk(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t, "size=32m")
 	if disk == "" {
 		return
 	}
 	server := whoptest.NewServer(t)
-	file := fileOf(t, 200)
 	state := filepath.Join(disk, "state")
-	p := start(t, environment(server), "batch", file, "--state", state, "--rate-limit", "6000", "--concurrency", "2")
-	require.Eventually(t, func() bool { return len(server.Queued()) > 20 }, patience, time.Millisecond)
-	free := fill(t, disk)
-	p.await("the disk of the state directory " + state + " is full: waiting until there is room")
-	free()
-	p.await("there is room again: going on")
-	f := p.finish()
-	require.Zero(t, f.code, f.stderr)
-	onceEach(t, server, 200)
-
-	// And one that is told to end while it waits, ends.
-	server.ScriptFunc(nil)
-	file = fileOf(t, 201)
-	p = start(t, environment(server), "batch", file, "--state", state, "--restart", "--rate-limit", "60")
-	p.await("0 of 201")
-	require.Eventually(t, func() bool { return len(server.Queued()) > 200 }, patience, time.Millisecond)
+	p := start(t, environment(server), "batch", fileOf(t, 201), "--state", state, "--rate-limit", "60")
+	require.Eventually(t, func() bool { return len(server.Queued()) > 0 }, patience, time.Millisecond)
 	fill(t, disk)
 	p.await("is full")
 	p.signal(syscall.SIGINT)
-	f = p.finish()
+	f := p.finish()
 	require.Equal(t, 1, f.code)
 	require.Regexp(t, `interrupted, with [1-9]\d* notifications to go\n`, f.stderr)
 	require.Regexp(t, `^interrupted: Whop has taken [1-9]\d* of 201 notifications`, f.stdout)

@@ -44,7 +44,7 @@ type ledger struct {
 	mu    sync.Mutex
 	fates []fate // by line, from 1
 	sent  int
-	err   error // the first error of writing
+	err   error // why not all of them are in the file; until sync has written them
 }
 
 // createLedger creates a ledger and reserves all of its room on the disk, so that writing cannot
@@ -93,7 +93,7 @@ func openLedger(root *os.Root, lines int) (*ledger, error) {
 	return l, nil
 }
 
-// mark records the fate of a line. It keeps the first error of writing.
+// mark records the fate of a line. It keeps the first error of writing until sync has mended it.
 func (l *ledger) mark(line int, f fate) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,11 +122,21 @@ func (l *ledger) sentCount() int {
 	return l.sent
 }
 
-// sync syncs the ledger to disk.
+// sync syncs the ledger to disk. What could not be written before, it writes again.
 func (l *ledger) sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(l.err, l.file.Sync())
+	if l.err != nil {
+		content := make([]byte, len(l.fates)-1)
+		for i, f := range l.fates[1:] {
+			content[i] = byte(f)
+		}
+		if _, err := l.file.WriteAt(content, 0); err != nil {
+			return l.err
+		}
+		l.err = nil
+	}
+	return l.file.Sync()
 }
 
 func (l *ledger) close() error { return errors.Join(l.sync(), l.file.Close()) }
