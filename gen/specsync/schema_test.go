@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,6 +67,40 @@ func TestSchemasThatSayTheSame(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, c.same, len(found) == 0, found)
 		})
+	}
+}
+
+// Parts of parts, each of which holds all of the next level, are gone through once and not once
+// for each way to them, of which there are 2^60.
+func TestNestedPartsEnd(t *testing.T) {
+	const levels = 60
+	for _, says := range []string{"required: [%s]", "properties: {%s: {type: string}}", "enum: [%s]", "not: {required: [%s]}", "description: %s"} {
+		for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
+			t.Run(says+" "+keyword, func(t *testing.T) {
+				t.Parallel()
+				var document strings.Builder
+				document.WriteString(withSchema("3.1.0", "{$ref: '#/components/schemas/A0'}"))
+				for i := range levels {
+					for _, name := range []string{"A", "B"} {
+						of := ""
+						if i+1 < levels {
+							of = fmt.Sprintf(", %s: [{$ref: '#/components/schemas/A%d'}, {$ref: '#/components/schemas/B%d'}]", keyword, i+1, i+1)
+						}
+						document.WriteString(fmt.Sprintf("    %s%d: {"+says+"%s}\n", name, i, fmt.Sprint(name, i), of))
+					}
+				}
+				one, err := contractIn([]byte(document.String()))
+				require.NoError(t, err)
+				other, err := contractIn([]byte(strings.Replace(document.String(), fmt.Sprintf("B%d: {", levels-1), fmt.Sprintf("B%d: {minLength: 3, ", levels-1), 1)))
+				require.NoError(t, err)
+				same, err := differencesBetween(one, one)
+				require.NoError(t, err)
+				require.Empty(t, same)
+				found, err := differencesBetween(one, other)
+				require.NoError(t, err)
+				require.NotEmpty(t, found, "the last level has changed")
+			})
+		}
 	}
 }
 

@@ -224,7 +224,25 @@ func union(a, b *node) *node {
 	if a == nil || b == nil {
 		return &node{kind: set}
 	}
-	return &node{kind: set, kids: slices.Concat(a.kids, b.kids), tail: a.tail || b.tail}
+	return &node{kind: set, kids: distinct(a.kids, b.kids), tail: a.tail || b.tail}
+}
+
+// distinct is what both hold, each node and each plain value once: what is taken in from
+// nested parts again and again would double with each level.
+func distinct(a, b []*node) []*node {
+	var all []*node
+	nodes, values := map[*node]bool{}, map[string]bool{}
+	for _, kid := range slices.Concat(a, b) {
+		one := the(kid)
+		if nodes[one] || one.kind == scalar && values[one.value] {
+			continue
+		}
+		all, nodes[one] = append(all, kid), true
+		if one.kind == scalar {
+			values[one.value] = true
+		}
+	}
+	return all
 }
 
 func overlap(a, b *node) bool {
@@ -296,7 +314,7 @@ func (s *simplifier) flatten(n *node) {
 			continue
 		}
 		if s.changed = true; inner != nil {
-			left = append(left, inner.kids...)
+			left = distinct(left, inner.kids)
 		}
 	}
 	if s.changed {
@@ -337,7 +355,7 @@ func take(n, from *node) bool {
 		case mine == nil:
 			n.put(key, theirs)
 		case key == "required":
-			n.put(key, &node{kind: set, kids: slices.Concat(mine.kids, theirs.kids), tail: mine.tail || theirs.tail})
+			n.put(key, union(mine, theirs))
 		case key == "properties":
 			n.put(key, &node{
 				kind: object, keys: slices.Concat(mine.keys, theirs.keys), kids: slices.Concat(mine.kids, theirs.kids),
@@ -346,7 +364,7 @@ func take(n, from *node) bool {
 		}
 	}
 	n.tail = n.tail || from.tail
-	n.written = slices.Concat(n.written, from.written)
+	n.written = slices.Compact(slices.Sorted(slices.Values(slices.Concat(n.written, from.written))))
 	return true
 }
 
