@@ -39,6 +39,8 @@ The directory belongs to one input, base URL and --api-version. If you run the s
 again, it is already done, and the command exits as that run did. Another input is refused:
 use another --state, or --restart, which keeps the old directory as DIR.1.
 
+If nothing goes out for ten seconds, the command says why, and then each minute.
+
 If Whop refuses a notification, it becomes a dead letter in the directory, and the others go
 on: see "whop-notify dead". With --output json the command ends by printing each dead letter
 as a line of JSON, and then a line with the totals.`,

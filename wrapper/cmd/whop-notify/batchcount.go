@@ -10,7 +10,7 @@ import (
 // count finds the result of every line. A line is lost if it may have been attempted and the
 // store does not know it.
 func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
-	counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	counting, cancel := outlasting(ctx, 10*time.Second)
 	defer cancel()
 	dead := map[int]whop.Outcome{}
 	s.letters = nil
@@ -30,6 +30,22 @@ func (s *session) count(ctx context.Context) (lost map[int]bool, err error) {
 	lost = s.tally(dead, ctx.Err() == nil)
 	s.counted = true
 	return lost, nil
+}
+
+// outlasting returns a context that ends that long after ctx.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(by):
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }
 
 // tally adds up the fates of all lines. When the batch is done, a line is lost if the ledger

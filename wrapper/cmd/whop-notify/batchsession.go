@@ -27,6 +27,7 @@ type session struct {
 	queue  *queue.Queue
 	client *whop.Client
 	stop   context.CancelCauseFunc
+	stall  stall
 
 	closeQueue func()
 }
@@ -37,9 +38,10 @@ const maxRounds = 3
 func (b *batch) session(ctx context.Context, show *progress) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &session{batch: b, show: show, stop: stop}
+	s := &session{batch: b, show: show, stop: stop, stall: stall{since: time.Now()}}
 	q, closeQueue, err := openState(ctx, b.dir.name, queue.WithLogger(b.logger), queue.WithDrainTimeout(b.flags.work.drain),
 		queue.WithObserver(func(_ context.Context, e queue.Event) {
+			s.stall.note(e)
 			if e.Receipt != nil {
 				s.mark(lineOf(e.Position), fateSent)
 			}
@@ -259,9 +261,12 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// eachSecond syncs the state to disk, for status and in case of a power failure. It notices a
-// full disk before the store does.
+// eachSecond says if nothing goes out, and syncs the state to disk, for status and in case of a
+// power failure. It notices a full disk before the store does.
 func (s *session) eachSecond(status queueStatus) error {
+	if text := s.stall.text(status.left()); text != "" {
+		s.show.say("%s", text)
+	}
 	return errors.Join(s.ledger.sync(), s.dir.probe(), writeStatus(s.dir, status))
 }
 
