@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
@@ -38,7 +39,8 @@ type settled struct {
 	Error          string `json:"error,omitempty"`
 }
 
-// each settles dead letters one after the other. It goes on after a failure.
+// each settles dead letters one after the other, and says at once what became of each. It goes on
+// after a failure that concerns the one alone.
 func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do func(id uint64) (settled, string, error)) error {
 	ids, err := f.ids(cmd.Context(), q, args)
 	if err != nil {
@@ -47,15 +49,16 @@ func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do f
 	if f.all && len(ids) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no dead letters")
 	}
-	var errs []error
-	for _, id := range ids {
+	failed, hint := 0, ""
+	for i, id := range ids {
 		result, text, err := do(id)
 		if f.all && errors.Is(err, queue.ErrNoDeadLetter) {
 			continue // somebody else has settled it since it was listed
 		}
 		if err != nil {
-			errs = append(errs, err)
+			failed++
 			result = settled{ID: id, Settled: "no", Error: err.Error()}
+			report(cmd.ErrOrStderr(), cmd, asExit(err))
 		}
 		switch {
 		case f.output == jsonFormat:
@@ -63,15 +66,27 @@ func (f *deadFlags) each(cmd *cobra.Command, q *queue.Queue, args []string, do f
 		case err == nil:
 			writeSummary(cmd, fmt.Appendf(nil, "dead letter %d: %s\n", id, text))
 		}
-	}
-	if len(errs) > 0 {
-		hint := ""
-		if errors.Is(errors.Join(errs...), queue.ErrMayRepeat) {
+		switch left := len(ids) - i - 1; {
+		case errors.Is(err, queue.ErrMayRepeat):
 			hint = "To retry all the same, and perhaps notify twice, add --accept-repeat."
+		case err != nil && !concernsOne(err) && left > 0:
+			return &exitError{code: exitNot, err: fmt.Errorf("stopped there, with %d more to go", left), hint: "They are as they were: run the same command again for them."}
 		}
-		return &exitError{code: exitNot, err: errors.Join(errs...), hint: hint}
+	}
+	if failed > 0 {
+		return &exitError{code: exitNot, err: fmt.Errorf("not settled: %d of %d dead letters", failed, len(ids)), hint: hint}
 	}
 	return nil
+}
+
+// concernsOne reports whether an error is about one dead letter, and not about the queue.
+func concernsOne(err error) bool {
+	for _, about := range []error{queue.ErrNoDeadLetter, queue.ErrMayRepeat, whop.ErrInvalidNotification} {
+		if errors.Is(err, about) {
+			return true
+		}
+	}
+	return false
 }
 
 func retryDead(f *deadFlags, cmd *cobra.Command, q *queue.Queue, args []string) error {
