@@ -3,13 +3,16 @@ package main_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	bigendian "encoding/binary" // binary is the program
 	"encoding/json"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -234,8 +237,34 @@ func TestRelayOverTLS(t *testing.T) {
 		require.Equal(t, 200, resp.StatusCode)
 		require.Equal(t, h2, resp.ProtoMajor == 2)
 	}
+	require.EqualValues(t, 20, streamsOf(t, strings.TrimSuffix(strings.TrimPrefix(line, "listening on https://"), "/api/v1"), &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}))
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.finish().code)
+}
+
+// streamsOf is how many requests at a time a server takes on a connection of HTTP/2, as the
+// settings say that it sends first.
+func streamsOf(t *testing.T, address string, config *tls.Config) uint32 {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address, config)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	_, err = io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	require.NoError(t, err)
+	head := make([]byte, 9)
+	_, err = io.ReadFull(conn, head)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, head[3], "a frame of settings")
+	settings := make([]byte, bigendian.BigEndian.Uint32(head)>>8)
+	_, err = io.ReadFull(conn, settings)
+	require.NoError(t, err)
+	for one := range slices.Chunk(settings, 6) {
+		if bigendian.BigEndian.Uint16(one) == 3 {
+			return bigendian.BigEndian.Uint32(one[2:])
+		}
+	}
+	return math.MaxUint32
 }
 
 // A client that does not send its request to the end holds up no end for long.

@@ -25,11 +25,12 @@ type relayBounds struct {
 	idle        time.Duration
 	headerBytes int
 	connections int
+	streams     int // requests at a time of a connection, where it is HTTP/2
 }
 
 var defaultRelayBounds = relayBounds{
 	header: 10 * time.Second, body: time.Minute, answer: 2 * time.Minute, idle: time.Minute,
-	headerBytes: 64 << 10, connections: 1000,
+	headerBytes: 64 << 10, connections: 1000, streams: 20,
 }
 
 // relayStopTime is how long those that are being answered may take when the relay ends:
@@ -126,6 +127,7 @@ func serveRelay(ctx context.Context, listener net.Listener, handler http.Handler
 		WriteTimeout:      bounds.answer,
 		IdleTimeout:       bounds.idle,
 		MaxHeaderBytes:    bounds.headerBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: bounds.streams},
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 	if in, ok := handler.(*relayInbox); ok {
