@@ -33,7 +33,9 @@ import (
 //	the context ends                                          as its row     stop     stop
 //
 // A retry sends the same body under the same idempotency key, so that what Whop has
-// queued it replays instead of notifying again. Retries draw on a budget of the whole
+// queued it replays instead of notifying again. A connection may be lost before a request
+// can have arrived whole: then the same attempt sends it again over another, at once, up
+// to three times, each after its turn at the limiter. Retries draw on a budget of the whole
 // [Client], so that an outage is not met with a multiple of the load: 500 tokens, of
 // which a retry takes 5, or 10 after a time-out, and a success gives back what its
 // retries took, or 1. With too few left, the failure stands.

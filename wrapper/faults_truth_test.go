@@ -142,8 +142,18 @@ func (truth *truth) checkAttempts(s *oneSend, attempts int, wrong func(string, .
 			cutShort++
 		}
 	}
-	if len(seen) < max(answered, attempts-cutShort) || len(seen) > attempts {
-		wrong("%d attempts, of which %d answered, but the server saw %d", attempts, answered, len(seen))
+	brokeOff := func(r seenRequest) bool {
+		// It had not arrived whole: not in one write, or, over HTTP/2, not after the headers.
+		return r.Body == nil && s.large || r.Body != nil && !json.Valid(r.Body)
+	}
+	whole := 0
+	for _, r := range seen {
+		if !brokeOff(r) { // an attempt may send that again
+			whole++
+		}
+	}
+	if len(seen) < max(answered, attempts-cutShort) || whole > attempts {
+		wrong("%d attempts, of which %d answered, but the server saw %d, %d of them whole", attempts, answered, len(seen), whole)
 	}
 	for i, a := range s.observed {
 		if a.StatusCode != 0 && !slices.ContainsFunc(seen, func(r seenRequest) bool {
@@ -160,9 +170,7 @@ func (truth *truth) checkAttempts(s *oneSend, attempts int, wrong func(string, .
 		return
 	}
 	for i := range len(seen) - 1 {
-		// It had not arrived whole: not in one write, or, over HTTP/2, not after the headers.
-		brokeOff := seen[i].Body == nil && s.large || seen[i].Body != nil && !json.Valid(seen[i].Body)
-		if !clear(seen[i].Request) && !brokeOff {
+		if !clear(seen[i].Request) && !brokeOff(seen[i]) {
 			wrong("sent again after the ambiguous request %d", i+1)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// Attempt is one request of a send, as a [WithObserver] function sees it.
+// Attempt is one attempt of a send, as a [WithObserver] function sees it. It is one request,
+// or up to four: see [RetryPolicy].
 type Attempt struct {
 	Number         int           // from 1
 	IdempotencyKey string        // may change between attempts only after a replayed refusal

@@ -14,7 +14,7 @@ import (
 type Receipt struct {
 	// IdempotencyKey is the key it is queued under.
 	IdempotencyKey string
-	// Attempts is the number of requests it took, from 1.
+	// Attempts is the number of attempts it took, from 1.
 	Attempts int
 	// StatusCode is that of the answer: 200 in the vendored contract, 202 in the current one.
 	StatusCode int

@@ -19,7 +19,7 @@ type SendError struct {
 	// Outcome is over all attempts: a time-out after the request was written, then
 	// a 401, is Unknown.
 	Outcome Outcome
-	// Attempts is the number of requests tried; 0 if it failed before the first.
+	// Attempts is the number of attempts; 0 if it failed before the first.
 	Attempts int
 	// IdempotencyKey is the key of the last attempt. Sending the same notification
 	// with it again within 24 hours, by WithIdempotencyKey, cannot notify twice. It is
