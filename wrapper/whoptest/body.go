@@ -34,7 +34,7 @@ func (c *contract) checkBody(body []byte) *apiError {
 func (c *contract) checkTarget(object map[string]any) *apiError {
 	if _, found := object[c.foreign]; found {
 		return badRequest("parameter_invalid", c.foreign,
-			fmt.Sprintf("Unknown parameter %s: this API version calls it %s.", c.foreign, c.own))
+			fmt.Sprintf("Unknown parameter %s: this API version calls it %s.", c.foreign, c.targets[0]))
 	}
 	choice := strings.Join(c.targets, " and ")
 	switch given := c.givenTargets(object); len(given) {

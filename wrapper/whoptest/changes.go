@@ -38,7 +38,10 @@ func (s *Server) Changes(ctx context.Context, after int) iter.Seq[Change] {
 					return
 				}
 			}
-			if len(changes) > 0 {
+			switch {
+			case ctx.Err() != nil:
+				return
+			case len(changes) > 0:
 				continue
 			}
 			select {

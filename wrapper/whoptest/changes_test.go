@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,4 +141,46 @@ func TestForgetWhatIsBeingServed(t *testing.T) {
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Empty(t, server.Requests())
 	assert.Empty(t, server.Queued())
+}
+
+// What is served after Forget takes no key away from the next test.
+func TestForgetDuringAStall(t *testing.T) {
+	server := whoptest.NewServer(t)
+	server.Script(whoptest.StallFor(50 * time.Millisecond))
+	request := exchange{body: toCompany, header: keyed("order-1")}
+	first := make(chan struct{})
+	r := request.request(t, server)
+	go func() {
+		defer close(first)
+		resp, err := newHTTP(t).Do(r)
+		if assert.NoError(t, err) {
+			resp.Body.Close()
+		}
+	}()
+	for range server.Changes(t.Context(), 0) {
+		break // it arrived
+	}
+	server.Forget()
+	<-first
+	again := request.do(t, server)
+	assert.Equal(t, 200, again.status)
+	assert.Empty(t, again.header.Get("Idempotent-Replayed"))
+	assert.Len(t, server.Queued(), 1)
+}
+
+// The context ends Changes, also while changes keep coming.
+func TestChangesEndWithTheContext(t *testing.T) {
+	server := whoptest.NewServer(t)
+	exchange{body: toCompany}.do(t, server)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes := 0
+	for range server.Changes(ctx, 0) {
+		if changes++; changes == 1 {
+			cancel()
+		}
+		require.Less(t, changes, 10)
+		exchange{body: toCompany}.do(t, server)
+	}
+	assert.Equal(t, 1, changes)
 }

@@ -20,9 +20,9 @@ type contract struct {
 	success int  // the status when a notification is queued
 	param   bool // an error names the parameter
 
-	badRequest   string   // the type of a 400
-	targets      []string // a body has exactly one
-	foreign, own string   // the other contract's name for a target, and this one's
+	badRequest string   // the type of a 400
+	targets    []string // a body has exactly one
+	foreign    string   // the other contract's name for the first target
 }
 
 type contracts struct{ vendored, current *contract }
@@ -35,7 +35,7 @@ var loadContracts = sync.OnceValues(func() (*contracts, error) {
 	}
 	vendored.badRequest = "invalid_request_error"
 	vendored.targets = []string{"company_id", "experience_id"}
-	vendored.foreign, vendored.own = "account_id", "company_id"
+	vendored.foreign = "account_id"
 
 	current, err := loadContract(whopnotify.CurrentSpec)
 	if err != nil {
@@ -43,7 +43,7 @@ var loadContracts = sync.OnceValues(func() (*contracts, error) {
 	}
 	current.badRequest = "bad_request"
 	current.targets = []string{"account_id", "experience_id"}
-	current.foreign, current.own = "company_id", "account_id"
+	current.foreign = "company_id"
 	return &contracts{vendored, current}, nil
 })
 

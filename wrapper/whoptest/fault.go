@@ -1,6 +1,7 @@
 package whoptest
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -16,7 +17,7 @@ func (c *call) carryOut(reply Reply, usual response) {
 		c.answer(reply.response(c.contract))
 	case stalling:
 		if !c.stall(reply.stall) {
-			abort(c.w, nil)
+			c.abort(nil)
 			return
 		}
 		if !reply.queue {
@@ -32,9 +33,9 @@ func (c *call) carryOut(reply Reply, usual response) {
 		_ = http.NewResponseController(c.w).Flush()
 		panic(http.ErrAbortHandler)
 	case sendingGarbage:
-		abort(c.w, reply.garbage)
+		c.abort(reply.garbage)
 	default:
-		abort(c.w, nil)
+		c.abort(nil)
 	}
 }
 
@@ -58,12 +59,14 @@ func (c *call) stall(d time.Duration) bool {
 
 // abort writes raw bytes, if any, and breaks the connection. Without bytes it resets the
 // connection; over HTTP/2 it resets only the stream.
-func abort(w http.ResponseWriter, say []byte) {
-	conn, _, err := http.NewResponseController(w).Hijack()
+func (c *call) abort(say []byte) {
+	conn, _, err := http.NewResponseController(c.w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	if len(say) > 0 {
+		stop := context.AfterFunc(c.server.stopped, func() { _ = conn.Close() }) // where the client does not read
+		defer stop()
 		_, _ = conn.Write(say)
 		_ = conn.Close()
 		return

@@ -61,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.carryOut(reply, answer)
 	case reply.fault == resetting:
-		abort(w, nil)
+		c.abort(nil)
 	default:
 		if err := c.readBody(); err == nil && reply.fault == answering && reply.remember {
 			_, done := c.claim()
@@ -135,6 +135,9 @@ func (c *call) finish(reply Reply) {
 }
 
 func (c *call) answer(a response) {
+	if a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		a.body = ""
+	}
 	c.server.set(func() {
 		c.record.Status, c.record.Reason, c.record.Replayed = a.status, a.reason, a.replayed
 		c.record.AnswerHeader, c.record.AnswerBody = a.header.Clone(), []byte(a.body)

@@ -103,6 +103,9 @@ func (c *call) claim() (known *response, done func(response)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, limit := s.now(), 0
+	if c.record.ID <= s.history.forgotten {
+		return nil, ignore
+	}
 	if known := s.keys.recall(c.keyID(), fingerprint, now, c.contract); known != nil {
 		return known, ignore
 	}

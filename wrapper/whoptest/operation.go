@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -77,7 +77,6 @@ func (c *call) check() *apiError {
 	}
 	if err := c.readBody(); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			_, _ = io.Copy(io.Discard, c.r.Body) // else the client may be cut off before it hears
 			return &apiError{status: http.StatusRequestEntityTooLarge, message: fmt.Sprintf("The body is over %d bytes.", maxBody)}
 		}
 		return badRequest("invalid_json", "", "The request body did not arrive whole.")
@@ -87,18 +86,20 @@ func (c *call) check() *apiError {
 
 // checkContent refuses what the contract does not allow.
 func (c *call) checkContent() *apiError {
-	if !strings.HasPrefix(c.r.Header.Get("Content-Type"), jsonType) {
+	if mediaType, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type")); mediaType != jsonType {
 		return badRequest("parameter_invalid", "Content-Type", "The Content-Type must be "+jsonType+".")
 	}
 	return c.contract.checkBody(c.record.Body)
 }
 
-// readBody reads the body once.
+// readBody reads the body once, to its end: only then does net/http notice that the client
+// has gone, and the client hears the answer. It keeps at most maxBody bytes.
 func (c *call) readBody() error {
 	if c.read {
 		return c.bodyErr
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
+	_, _ = io.Copy(io.Discard, c.r.Body)
 	c.server.set(func() { c.record.Body = body })
 	c.read, c.bodyErr = true, err
 	return err

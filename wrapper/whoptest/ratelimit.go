@@ -30,7 +30,7 @@ func (l *rateLimit) pass(caller string, now time.Time) *apiError {
 	}
 	if len(recent) >= l.perMinute {
 		l.passed[caller] = recent
-		return tooManyRequests(window - now.Sub(recent[0]))
+		return tooManyRequests(window - now.Sub(recent[len(recent)-l.perMinute]))
 	}
 	l.passed[caller] = append(recent, now)
 	return nil

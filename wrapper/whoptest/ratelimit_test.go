@@ -63,3 +63,21 @@ func TestRateLimitCountsReplays(t *testing.T) {
 	assert.Equal(t, 429, request.do(t, server).status)
 	assert.Len(t, server.Queued(), 1)
 }
+
+// The wait that a refusal names is long enough.
+func TestRateLimitLowered(t *testing.T) {
+	server := whoptest.NewServer(t)
+	start := time.Date(2026, 7, 20, 12, 0, 0, 0, time.UTC)
+	now := start
+	server.SetClock(func() time.Time { return now })
+	server.SetRateLimit(10)
+	request := exchange{body: toCompany}
+	for i := range 10 {
+		now = start.Add(time.Duration(i) * time.Second)
+		require.Equal(t, 200, request.do(t, server).status)
+	}
+	server.SetRateLimit(2)
+	assert.Equal(t, "Rate limit exceeded. Try again in 59 seconds.", request.do(t, server).apiError(t).Message)
+	now = now.Add(59 * time.Second)
+	assert.Equal(t, 200, request.do(t, server).status)
+}

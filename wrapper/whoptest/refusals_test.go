@@ -39,6 +39,9 @@ func TestContentTypes(t *testing.T) {
 	for contentType, status := range map[string]int{
 		"application/json":                200,
 		"application/json; charset=utf-8": 200,
+		"Application/JSON":                200,
+		"application/jsonp":               400,
+		"application/json-patch+json":     400,
 		"text/plain":                      400,
 		"":                                400,
 	} {
@@ -48,7 +51,7 @@ func TestContentTypes(t *testing.T) {
 			assert.Equal(t, "Content-Type", a.apiError(t).Param)
 		}
 	}
-	assert.Len(t, server.Queued(), 2)
+	assert.Len(t, server.Queued(), 3)
 }
 
 func TestOtherOperations(t *testing.T) {

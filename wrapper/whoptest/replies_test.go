@@ -1,9 +1,14 @@
 package whoptest_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,6 +183,7 @@ func TestScriptedBreaks(t *testing.T) {
 func TestStall(t *testing.T) {
 	for _, test := range []struct {
 		reply  whoptest.Reply
+		body   string // "": toCompany
 		queued int
 	}{
 		{reply: whoptest.Stall(), queued: 0},
@@ -185,15 +191,17 @@ func TestStall(t *testing.T) {
 		{reply: whoptest.StallFor(0), queued: 0},
 		{reply: whoptest.StallFor(time.Hour), queued: 0},
 		{reply: whoptest.StallFor(time.Hour).AfterQueueing(), queued: 1},
+		{reply: whoptest.Stall(), body: strings.Repeat("x", 11<<20)},
 	} {
 		t.Run(test.reply.String(), func(t *testing.T) {
 			server := whoptest.NewServer(t)
 			server.Script(test.reply)
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			request := exchange{body: toCompany}.request(t, server).WithContext(ctx)
+			request := exchange{body: cmp.Or(test.body, toCompany)}.request(t, server).WithContext(ctx)
 			require.ErrorIs(t, readAnswer(newHTTP(t), request), context.DeadlineExceeded)
 			assert.Len(t, server.Queued(), test.queued)
+			require.Eventually(t, func() bool { return !server.Requests()[0].Ended.IsZero() }, 10*time.Second, time.Millisecond, "it notices that the client has gone")
 			assert.Zero(t, server.Requests()[0].Status)
 		})
 	}
@@ -260,4 +268,45 @@ func TestCloseEndsStalls(t *testing.T) {
 	err = readAnswer(client, exchange{body: toCompany}.request(t, server))
 	require.Error(t, err, "nobody listens")
 	assert.Len(t, server.Requests(), 3, "what there was can still be read")
+}
+
+// Close does not wait for a client that does not read.
+func TestCloseEndsGarbage(t *testing.T) {
+	server, err := whoptest.Start("127.0.0.1:0")
+	require.NoError(t, err)
+	server.Script(whoptest.Garbage(make([]byte, 64<<20)))
+	address, err := url.Parse(server.URL())
+	require.NoError(t, err)
+	conn, err := net.Dial("tcp", address.Host)
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST /api/v1/notifications HTTP/1.1\r\nHost: whop\r\nContent-Length: 0\r\n\r\n")
+	require.NoError(t, err)
+	_, err = io.ReadFull(conn, make([]byte, 1))
+	require.NoError(t, err, "it is writing")
+
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		server.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("Close waits for the client")
+	}
+}
+
+func TestStatusesThatCannotBeSent(t *testing.T) {
+	for _, status := range []int{0, 102, 199, 1000} {
+		assert.PanicsWithValue(t, fmt.Sprintf("whoptest: the status %d is not between 200 and 999", status), func() { whoptest.Raw(status, "", "") })
+		assert.Panics(t, func() { whoptest.Error(status, "", "") })
+	}
+	for _, status := range []int{204, 304} {
+		server := whoptest.NewServer(t)
+		server.Script(whoptest.Raw(status, "application/json", queuedBody))
+		_ = readAnswer(newHTTP(t), exchange{body: toCompany}.request(t, server))
+		assert.Equal(t, status, server.Requests()[0].Status)
+		assert.Empty(t, server.Requests()[0].AnswerBody)
+	}
 }

@@ -14,7 +14,7 @@ type Reply struct {
 	name     string
 	fault    fault
 	answer   func(*contract) response
-	header   http.Header // added to the answer
+	header   http.Header // set in the answer
 	garbage  []byte
 	stall    time.Duration // 0: forever
 	queue    bool
@@ -35,9 +35,17 @@ const (
 // Serve serves the request as usual. Use it between other replies.
 func Serve() Reply { return Reply{name: "Serve", fault: serving} }
 
-// Error answers with an API error, in the envelope of the request's API version.
+// Error answers with an API error, in the envelope of the request's API version. It panics
+// if the status is not between 200 and 999: net/http sends no other.
 func Error(status int, code, message string) Reply {
+	mustSend(status)
 	return errorReply(fmt.Sprintf("Error %d", status), &apiError{status: status, code: code, message: message})
+}
+
+func mustSend(status int) {
+	if status < 200 || status > 999 {
+		panic(fmt.Sprintf("whoptest: the status %d is not between 200 and 999", status))
+	}
 }
 
 // RateLimited answers 429 with the wait in the message, in seconds rounded up, as Whop does.
@@ -60,8 +68,10 @@ func NotQueued() Reply {
 	return Reply{name: "NotQueued", fault: answering, answer: func(c *contract) response { return c.queued(false) }}
 }
 
-// Raw answers with this status, content type and body.
+// Raw answers with this status, content type and body. It panics if the status is not
+// between 200 and 999, as [Error] does. With 204 and 304 no body is sent.
 func Raw(status int, contentType, body string) Reply {
+	mustSend(status)
 	return Reply{name: fmt.Sprintf("Raw %d", status), fault: answering, answer: func(*contract) response {
 		return response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 	}}
@@ -108,7 +118,7 @@ func (r Reply) Remembered() Reply {
 	return r
 }
 
-// WithHeader adds a header to the answer, such as X-Should-Retry. It has no effect if the
+// WithHeader sets a header of the answer, such as X-Should-Retry. It has no effect if the
 // reply has no answer of its own, as with [Serve] and [Reset].
 func (r Reply) WithHeader(name, value string) Reply {
 	r.header = r.header.Clone()

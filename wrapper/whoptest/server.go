@@ -139,7 +139,7 @@ func (s *Server) SetRateLimit(perMinute int) { s.set(func() { s.limit.perMinute 
 // SetHistoryLimit bounds the memory of a server that runs for long. [Server.Requests] and
 // [Server.Queued] each keep the last n requests, with at most 64 MiB of bodies and headers.
 // For a request without an accepted key, the server keeps only ID, times, status and reason,
-// and does not log the ID. It remembers the last 100,000 idempotency keys. 0, the default,
+// and logs only the last two. It remembers the last 100,000 idempotency keys. 0, the default,
 // keeps everything.
 func (s *Server) SetHistoryLimit(n int) {
 	s.set(func() {
