@@ -92,7 +92,7 @@ bench: ## compare the cost and the outcome of a send with other clients: 15 minu
 		go tool benchstat -col /client ../../bin/bench.txt
 
 # One contract alone, and a file or URL in the place of where Whop publishes it. Without
-# both, every contract is compared with every address that specsync knows.
+# both, every contract is compared with the first of its addresses that can be read.
 CONTRACT ?=
 SPEC ?=
 spec_of = $(if $(CONTRACT),--contract '$(CONTRACT)') $(if $(SPEC),'$(SPEC)')

@@ -19,6 +19,7 @@ type builder struct {
 	schemas []*node // all of them, each before those that it holds
 	rules   []string
 	depth   int
+	made    int   // nodes
 	err     error // the first
 }
 
@@ -26,6 +27,18 @@ type builder struct {
 type place struct {
 	at    *yaml.Node
 	shape string
+}
+
+// maxNodes bounds what is made of an operation, and so how long a comparison takes. Whop's
+// has under a thousand.
+const maxNodes = 20_000
+
+// node makes one for a part of the document.
+func (b *builder) node(n *yaml.Node) *node {
+	if b.made++; b.made > maxNodes || len(n.Content) > 2*maxNodes {
+		return b.fail(fmt.Errorf("it has over %d parts, which is too much to compare", maxNodes))
+	}
+	return &node{kind: object, tail: b.tail[n], written: keysOf(n)}
 }
 
 func (b *builder) fail(err error) *node {
@@ -55,7 +68,10 @@ func (b *builder) part(n *yaml.Node, p part, name string) *node {
 	if n.Kind != yaml.MappingNode {
 		return b.value(n)
 	}
-	made := &node{kind: object, tail: b.tail[n], written: keysOf(n)}
+	made := b.node(n)
+	if b.err != nil {
+		return made
+	}
 	for key, value := range pairs(n) {
 		name := key
 		switch p.in {
@@ -110,7 +126,10 @@ func (b *builder) object(n *yaml.Node, shapeName string) *node {
 		return b.fail(errors.New("it is nested too deep"))
 	}
 	defer func() { b.depth-- }()
-	made := &node{kind: object, tail: b.tail[n], written: keysOf(n)}
+	made := b.node(n)
+	if b.err != nil {
+		return made
+	}
 	b.built[place{n, shapeName}] = made
 	if ref := text(n, "$ref"); ref != "" {
 		b.follow(made, n, ref, shapeName)
@@ -230,7 +249,10 @@ func (b *builder) value(n *yaml.Node) *node {
 		return b.fail(errors.New("it is nested too deep"))
 	}
 	defer func() { b.depth-- }()
-	made := &node{kind: object, tail: b.tail[n], written: keysOf(n)}
+	made := b.node(n)
+	if b.err != nil {
+		return made
+	}
 	b.built[key] = made
 	switch n.Kind {
 	case yaml.MappingNode:

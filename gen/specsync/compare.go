@@ -9,7 +9,7 @@ import (
 type changes struct {
 	vendored, source string
 	named            []change     // breaking ones first
-	places           []difference // all of them; none where nothing changed in meaning
+	places           []difference // a shared schema once; none where nothing changed in meaning
 	unsaid, said     []string     // sentences that say what is accepted: no longer there, and new
 	skipped          []error      // sources before this one that could not be compared
 	failure          error        // why it cannot be told what changed

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,12 +108,88 @@ func TestDiffPutsBreakingChangesFirst(t *testing.T) {
 	assert.Regexp(t, "(?s)^## `POST /notifications` changed: `../../openapi.yml`\n.*\n### Breaking\n\n```text\n- .*\n### Other\n\n```text\n- .*<details>.*\n```text\n", markdown)
 }
 
-// What oasdiff has no name for is reported by its place.
+// What oasdiff has no name for, or one that hides what is lost, is reported by its place.
 func TestDiffReportsWhatHasNoName(t *testing.T) {
-	source := file(t, "source", strings.Replace(content(t, vendored), "      operationId:", "      x-whop-credentials: [app_api_key]\n      operationId:", 1))
-	code, stdout, _ := specsync(t, "diff", "--spec", vendored, source)
-	assert.Equal(t, exitDrift, code)
-	assert.Contains(t, stdout, "Breaking:\n  - `x-whop-credentials` was nothing")
+	const schema = "`requestBody.content.application/json.schema"
+	shared := "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths:\n  /notifications:\n    post:\n" +
+		"      responses: {'200': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/N'}}}}}\n" +
+		"      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/N'}}}}\ncomponents: {schemas: {N: {type: object}}}\n"
+	free := withSchema("3.1.0", "{type: object, properties: {a: {type: string}, b: {type: string}}}")
+	for name, c := range map[string]struct{ spec, old, new, says string }{
+		"credentials": {
+			content(t, vendored), "      operationId:", "      x-whop-credentials: [app_api_key]\n      operationId:",
+			"Breaking:\n  - `x-whop-credentials` was nothing",
+		},
+		"another media type":       {free, "application/json", "application/vnd.x+json", "Perhaps breaking:\n  - `requestBody.content.application/json`"},
+		"another, and a named one": {free, "requestBody: {content: {application/json", "deprecated: true\n      requestBody: {content: {application/vnd.x+json", "Perhaps breaking:\n  - `requestBody.content.application/json`"},
+		"exactly one of two":       {free, "{type: object, prop", "{oneOf: [{required: [a]}, {required: [b]}], type: object, prop", "Breaking:\n  - " + schema + ".oneOf` was nothing"},
+		"at least one of two":      {free, "{type: object, prop", "{anyOf: [{required: [a]}, {required: [b]}], type: object, prop", "Breaking:\n  - " + schema + ".anyOf` was nothing"},
+		"sent and answered":        {shared, "{type: object}", "{type: object, additionalProperties: false}", "Breaking:\n  - " + schema + ".additionalProperties` was nothing"},
+		"a property of the name of a field": {
+			withSchema("3.1.0", "{type: object, properties: {a: {type: string}, mapping: {type: object, properties: {x: {type: string}}}}}"),
+			"{a: {type: string}", "{a: {type: integer}", "Breaking:\n  - the `a` request property `type` changed",
+		},
+		"a property that was dropped by its name": {
+			withSchema("3.1.0", "{type: object, required: [parameters], properties: {parameters: {type: object}}}"),
+			"parameters: {type: object}", "parameters: {type: string}", "Breaking:\n  - the `parameters` request property `type` changed",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Contains(t, c.spec, c.old)
+			source := file(t, "source", strings.Replace(c.spec, c.old, c.new, 1))
+			code, stdout, stderr := specsync(t, "diff", "--spec", file(t, "openapi.yml", c.spec), source)
+			assert.Equal(t, exitDrift, code, stderr)
+			assert.Contains(t, stdout, c.says)
+		})
+	}
+}
+
+// A document that is made to be slow, or to be too much, ends with a word.
+func TestDiffEnds(t *testing.T) {
+	many := func(entry string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, entry, i)
+		}
+		return b.String()
+	}
+	var nested strings.Builder
+	for i := range 18 {
+		fmt.Fprintf(&nested, "    S%d: {type: object, properties: {a: {$ref: '#/components/schemas/S%d'}, b: {$ref: '#/components/schemas/S%d'}}}\n", i, i+1, i+1)
+	}
+	scoped := strings.Replace(withSchema("3.1.0", "{$ref: '#/components/schemas/S0'}"), "components:\n", "      security: [{k: [a]}]\ncomponents:\n  securitySchemes: {k: {type: http, scheme: bearer}}\n", 1) +
+		nested.String() + "    S18: {type: string}\n"
+	free := withSchema("3.1.0", "{type: object}")
+	for name, c := range map[string]struct {
+		spec, source string
+		code         int
+		says         string
+	}{
+		"properties": {free, strings.Replace(inJSON(t, withSchema("3.1.0", "{maxLength: 77}")), `"maxLength":77`, `"properties":{`+many(`"p%d":{},`, 400_000)+`"p":{}}`, 1), exitCannotTell, "over 20000 parts"},
+		"values":     {free, strings.Replace(inJSON(t, withSchema("3.1.0", "{maxLength: 77}")), `"maxLength":77`, `"default":{`+many(`"p%d":1,`, 400_000)+`"p":1}`, 1), exitCannotTell, "over 20000 parts"},
+		"in YAML":    {free, withSchema("3.1.0", "{properties: {"+many("p%d: {}, ", 100_000)+"}}"), exitCannotTell, "over 5000 keys"},
+		"merged":     {free, free + "x-a:\n" + many("- &a%d {", 1) + many("p%d: 1, ", 5_000) + "}\n- &b {" + many("q%d: 1, ", 5_000) + "}\nx-b:\n  <<: [*a0, *b]\n", exitSame, "nothing changed"},
+		"sentences":  {free, withSchema("3.1.0", "{type: object, description: '"+many("must %d. ", 40_000)+"'}"), exitSame, "now said: must 39999."},
+		"nested":     {scoped, strings.Replace(scoped, "S18: {type: string}", "S18: {type: integer}", 1), exitDrift, "was \"string\" and is \"integer\""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now()
+			code, stdout, stderr := specsync(t, "diff", "--spec", file(t, "openapi.yml", c.spec), file(t, "source", c.source))
+			t.Log(time.Since(begun))
+			assert.Equal(t, c.code, code, stderr)
+			assert.Contains(t, stdout+stderr, c.says)
+		})
+	}
+	t.Run("a pipe that nobody writes to", func(t *testing.T) {
+		pipe := filepath.Join(t.TempDir(), "pipe")
+		require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+		code, stdout, stderr := specsync(t, "diff", "--spec", vendored, "--timeout", "100ms", pipe)
+		cannotTell(t, code, stdout, stderr, "not read whole within 100ms")
+		writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
+		require.NoError(t, err)
+		require.NoError(t, writer.Close()) // lets the reader go
+	})
 }
 
 func TestDiffCannotTell(t *testing.T) {
@@ -224,12 +305,12 @@ func TestDiffCannotTellFromURL(t *testing.T) {
 		}, "larger than 1000000 bytes"},
 		"no headers": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
-		}, "no whole answer within 2s"},
+		}, "not read whole within 2s"},
 		"no end": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte(document))
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		}, "no whole answer within 2s"},
+		}, "not read whole within 2s"},
 		"round and round": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/again", http.StatusFound)
 		}, "cannot be reached"},

@@ -45,10 +45,29 @@ func (d difference) keyword() string {
 	return ""
 }
 
+// addsToACollection says whether the place is one more in a list or set.
+func (d difference) addsToACollection() bool {
+	return len(d.steps) > 0 && d.steps[len(d.steps)-1].key == ""
+}
+
+// sent says whether a place is of what is sent to Whop, and not of its answers.
+func sent(steps []step) bool {
+	return slices.ContainsFunc(steps, func(s step) bool {
+		return s.key == "requestBody" || s.key == "parameters" || strings.HasPrefix(s.key, "x-whop-")
+	})
+}
+
 type comparison struct {
 	base, published *contract
-	seen            map[[2]*node]bool
+	seen            map[pair]bool
 	found           []difference
+}
+
+// pair is two nodes that are compared. What is both sent and answered is placed twice, since
+// the same change may break the one and not the other.
+type pair struct {
+	old, new *node
+	sent     bool
 }
 
 // differencesBetween compares the two meanings from the top down, and looks no further
@@ -57,7 +76,7 @@ func differencesBetween(base, published *contract) ([]difference, error) {
 	if err := classify(base.meaning, published.meaning); err != nil {
 		return nil, err
 	}
-	c := comparison{base: base, published: published, seen: map[[2]*node]bool{}}
+	c := comparison{base: base, published: published, seen: map[pair]bool{}}
 	c.walk(nil, base.meaning, published.meaning)
 	return c.found, nil
 }
@@ -68,10 +87,11 @@ func (c *comparison) report(steps []step, old, new *node, cut bool) {
 
 func (c *comparison) walk(steps []step, old, new *node) {
 	old, new = the(old), the(new)
-	if old.class == new.class || c.seen[[2]*node{old, new}] {
+	compared := pair{old, new, sent(steps)}
+	if old.class == new.class || c.seen[compared] {
 		return
 	}
-	c.seen[[2]*node{old, new}] = true
+	c.seen[compared] = true
 	switch {
 	case old.kind != new.kind:
 		c.report(steps, old, new, new.tail)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -77,7 +78,7 @@ func (e *emitter) security(n *node) []any {
 			e.used[name] = e.value(scheme)
 			scopes := []any{}
 			if of := the(kid).get("scopes"); of != nil {
-				scopes = e.value(of).([]any)
+				scopes, _ = e.value(of).([]any)
 			}
 			asked[name] = scopes
 		}
@@ -102,6 +103,12 @@ func (e *emitter) field(key string, n *node) any {
 			headers[name] = e.value(kid)
 		}
 		return headers
+	case slices.Contains([]string{"properties", "patternProperties", "dependentSchemas"}, key) && n.kind == object:
+		named := map[string]any{} // whose names are no fields
+		for i, kid := range n.kids {
+			named[n.keys[i]] = e.value(kid)
+		}
+		return named
 	case key == "mapping" && n.kind == object:
 		mapping := map[string]any{}
 		for i, kid := range n.kids {

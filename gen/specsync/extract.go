@@ -31,16 +31,7 @@ func extract(root *yaml.Node) (*yaml.Node, error) {
 	})
 	item = x.inline(item)
 	x.walk(item)
-	for _, security := range []*yaml.Node{get(root, "security"), get(item, operationMethod, "security")} {
-		if security == nil {
-			continue
-		}
-		for _, requirement := range security.Content {
-			for scheme := range pairs(requirement) {
-				x.use(component{"securitySchemes", scheme})
-			}
-		}
-	}
+	x.secure(get(root, "security"))
 	if x.err != nil {
 		return nil, x.err
 	}
@@ -133,6 +124,18 @@ func (x *extractor) use(c component) {
 	x.walk(target)
 }
 
+// secure uses the schemes that security asks for.
+func (x *extractor) secure(security *yaml.Node) {
+	if security == nil || security.Kind != yaml.SequenceNode {
+		return
+	}
+	for _, requirement := range security.Content {
+		for scheme := range pairs(requirement) {
+			x.use(component{"securitySchemes", scheme})
+		}
+	}
+}
+
 func (x *extractor) walk(n *yaml.Node) {
 	if x.walked[n] { // a tree whose aliases are followed meets nodes twice
 		return
@@ -143,6 +146,7 @@ func (x *extractor) walk(n *yaml.Node) {
 			x.use(c)
 		}
 	}
+	x.secure(get(n, "security")) // of the operation, or of a callback's
 	for _, to := range pairs(get(n, "discriminator", "mapping")) {
 		if _, ok := referred(to.Value); !ok {
 			x.use(component{"schemas", to.Value}) // a bare name is allowed here

@@ -14,17 +14,19 @@ import (
 
 // fetcher reads a source whole, or says why it cannot.
 type fetcher struct {
-	timeout time.Duration // for a URL, from dialling to the body's last byte
-	limit   int64         // bytes
+	timeout time.Duration // to the source's last byte
+	limit   int32         // bytes
 }
 
 func (f fetcher) fetch(ctx context.Context, source string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("not read whole within %v; try again later, or raise --timeout", f.timeout))
+	defer cancel()
 	var data []byte
 	var err error
 	if u, perr := url.Parse(source); perr == nil && (u.Scheme == "http" || u.Scheme == "https") {
 		data, err = f.get(ctx, source)
 	} else {
-		data, err = f.open(source)
+		data, err = f.open(ctx, source)
 	}
 	if err != nil {
 		return nil, err
@@ -35,18 +37,30 @@ func (f fetcher) fetch(ctx context.Context, source string) ([]byte, error) {
 	return data, nil
 }
 
-func (f fetcher) open(name string) ([]byte, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w; give a file or an http(s) URL", err)
+// open reads a file. It leaves a pipe that nobody writes to when the context ends.
+func (f fetcher) open(ctx context.Context, name string) ([]byte, error) {
+	var data []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var file *os.File
+		if file, err = os.Open(name); err != nil {
+			err = fmt.Errorf("%w; give a file or an http(s) URL", err)
+			return
+		}
+		defer file.Close()
+		data, err = f.all(name, file)
+	}()
+	select {
+	case <-done:
+		return data, err
+	case <-ctx.Done():
+		return nil, f.explain(ctx, name, ctx.Err())
 	}
-	defer file.Close()
-	return f.all(name, file)
 }
 
 func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("no whole answer within %v; try again later, or raise --timeout", f.timeout))
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -69,11 +83,11 @@ func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {
 // all reads one byte past the limit, to know a source that is too large from one
 // that just fits.
 func (f fetcher) all(source string, r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, f.limit+1))
+	data, err := io.ReadAll(io.LimitReader(r, int64(f.limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: broke off after %d bytes: %w; try again", source, len(data), err)
 	}
-	if int64(len(data)) > f.limit {
+	if len(data) > int(f.limit) {
 		return nil, fmt.Errorf("%s: larger than %d bytes; if that is right, raise --max-bytes", source, f.limit)
 	}
 	return data, nil

@@ -1,6 +1,6 @@
 // Command specsync keeps the specifications of this module in step with what Whop publishes.
 //
-//	specsync diff                                # what changed in POST /notifications, at every address it knows
+//	specsync diff                                # what changed in POST /notifications, in every contract
 //	specsync diff --contract current SOURCE      # in one contract, at one address or in a file
 //	specsync update --contract current SOURCE    # apply the change to the contract's file
 //
@@ -44,6 +44,7 @@ var (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process
 	code := guard(os.Stderr, func() int { return run(ctx, os.Args[1:], os.Stdout, os.Stderr) })
 	stop()
 	os.Exit(code)
@@ -53,7 +54,7 @@ func main() {
 func guard(stderr io.Writer, f func() int) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(stderr, "specsync: a fault of specsync itself, nothing was compared or written: %s\n%s", printable(fmt.Sprint(p)), debug.Stack())
+			fmt.Fprintf(stderr, "specsync: a fault of specsync itself; the contract at hand was not written: %s\n%s", printable(fmt.Sprint(p)), debug.Stack())
 			code = exitPanic
 		}
 	}()
@@ -92,10 +93,10 @@ func command() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&opts.contract, "contract", "", "vendored, current or stable (default vendored with SOURCE, else all)")
+	flags.StringVar(&opts.contract, "contract", "", "vendored, current or stable (default vendored with SOURCE or --spec, else all)")
 	flags.StringVar(&opts.file, "spec", "", "another file in place of the contract's")
-	flags.DurationVar(&opts.from.timeout, "timeout", time.Minute, "longest wait for a URL, the whole body included")
-	flags.Int64Var(&opts.from.limit, "max-bytes", 64<<20, "largest source to read")
+	flags.DurationVar(&opts.from.timeout, "timeout", time.Minute, "longest wait for a source, to its last byte")
+	flags.Int32Var(&opts.from.limit, "max-bytes", 64<<20, "largest source to read")
 
 	diff := &cobra.Command{
 		Use:   "diff [SOURCE]",

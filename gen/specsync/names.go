@@ -19,8 +19,8 @@ type change struct {
 	text  string
 }
 
-// maxNamed bounds the differences that are looked at one by one.
-const maxNamed = 200
+// maxNaming bounds what oasdiff reads to look at the differences one by one, in bytes.
+const maxNaming = 8 << 20
 
 // name says what the differences are, breaking ones first: in oasdiff's words, and by
 // their place where it has none.
@@ -30,16 +30,18 @@ func name(base, published *node, found []difference) []change {
 	if err != nil {
 		return unnamed(found, func(difference) bool { return false })
 	}
-	var all []change
-	say := checker.NewLocalizer("en")
-	for _, c := range oasdiff(before, schemes, published) {
-		all = append(all, change{c.GetLevel(), strings.TrimSpace(c.GetUncolorizedText(say))})
-	}
+	all := oasdiff(before, schemes, published)
+	named := slices.Clone(all)
 	all = append(all, unnamed(found, func(d difference) bool {
-		if len(found) == 1 {
-			return len(all) > 0
+		switch {
+		case d.addsAlternatives():
+			return false // oasdiff names it as a gain
+		case len(found) == 1:
+			return len(named) > 0
 		}
-		return len(found) <= maxNamed && len(oasdiff(before, schemes, patched(base, d.steps, d.new))) > 0
+		return len(found)*len(before) <= maxNaming && slices.ContainsFunc(oasdiff(before, schemes, patched(base, d.steps, d.new)), func(c change) bool {
+			return slices.Contains(named, c) // together, changes may have no name that have one alone
+		})
 	})...)
 	slices.SortStableFunc(all, func(a, b change) int { return cmp.Compare(b.level, a.level) })
 	return slices.Compact(all)
@@ -47,10 +49,10 @@ func name(base, published *node, found []difference) []change {
 
 // oasdiff compares before with a contract. It returns no changes for a document that it cannot
 // read: names are for the reader, and do not decide whether there is drift.
-func oasdiff(before []byte, schemes map[int]string, after *node) (changes checker.Changes) {
+func oasdiff(before []byte, schemes map[int]string, after *node) (named []change) {
 	defer func() {
 		if recover() != nil {
-			changes = nil // the difference is reported by its place
+			named = nil // the difference is reported by its place
 		}
 	}()
 	data, err := newEmitter(schemes).document(after)
@@ -69,7 +71,11 @@ func oasdiff(before []byte, schemes map[int]string, after *node) (changes checke
 	if err != nil || found.Empty() {
 		return nil
 	}
-	return checker.CheckBackwardCompatibilityUntilLevel(checker.NewConfig(checker.GetAllChecks()), found, sources, checker.INFO)
+	say := checker.NewLocalizer("en")
+	for _, c := range checker.CheckBackwardCompatibilityUntilLevel(checker.NewConfig(checker.GetAllChecks()), found, sources, checker.INFO) {
+		named = append(named, change{c.GetLevel(), strings.TrimSpace(c.GetUncolorizedText(say))})
+	}
+	return named
 }
 
 // patched is n with one child replaced, added or taken away. What is not on the way is shared.
@@ -110,7 +116,7 @@ func unnamed(found []difference, hasName func(difference) bool) []change {
 }
 
 // narrowing are the keywords that, where they are added to what is sent, refuse what was
-// accepted, and for which oasdiff has no name.
+// accepted, and for which oasdiff has no name, or one that does not say so.
 var narrowing = map[string]string{
 	"additionalProperties":  "properties that it does not name are no longer free",
 	"unevaluatedProperties": "properties that it does not name are no longer free",
@@ -119,6 +125,8 @@ var narrowing = map[string]string{
 	"not":                   "it refuses what it accepted",
 	"enum":                  "it accepts these values alone",
 	"contentSchema":         "its content is no longer free",
+	"oneOf":                 "it accepts what fits exactly one of these alone",
+	"anyOf":                 "it accepts what fits one of these alone",
 	"x-whop-credentials":    "it accepts such credentials alone",
 }
 
@@ -126,15 +134,17 @@ var narrowing = map[string]string{
 func byPlace(d difference) change {
 	where := strings.TrimPrefix(d.where(), "operation.")
 	text := fmt.Sprintf("`%s` was %s and is %s", where, brief(d.old), brief(d.new))
-	sent := slices.ContainsFunc(d.steps, func(s step) bool {
-		return s.key == "requestBody" || s.key == "parameters" || strings.HasPrefix(s.key, "x-whop-")
-	})
 	says, narrows := narrowing[d.keyword()]
-	if !sent || !narrows || d.new == nil {
+	if !sent(d.steps) || !narrows || d.new == nil || d.old == nil && d.addsToACollection() && d.keyword() != "prefixItems" {
 		return change{checker.WARN, text}
 	}
 	if d.new.is("false") && strings.HasSuffix(d.keyword(), "Properties") {
 		says = "it no longer accepts properties that it does not name"
 	}
 	return change{checker.ERR, text + ": " + says}
+}
+
+// addsAlternatives says whether what is sent has to fit alternatives that were not there.
+func (d difference) addsAlternatives() bool {
+	return d.old == nil && !d.addsToACollection() && (d.keyword() == "oneOf" || d.keyword() == "anyOf") && sent(d.steps)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -18,7 +19,6 @@ type document struct {
 }
 
 var (
-	openAPI3      = regexp.MustCompile(`^3\.\d`)
 	openAPI3Minor = regexp.MustCompile(`^3\.\d+`)
 	yamlDirective = regexp.MustCompile(`\A(?:[ \t]*(?:#[^\n]*)?\n)*%YAML[^\n]*\n`)
 	byteOrderMark = []byte("\ufeff")
@@ -37,7 +37,7 @@ func parse(data []byte) (*document, error) {
 	switch {
 	case has(doc.root, "swagger"):
 		return nil, errors.New("it is Swagger 2, and OpenAPI 3 is what can be compared")
-	case !openAPI3.MatchString(text(doc.root, "openapi")):
+	case !openAPI3Minor.MatchString(text(doc.root, "openapi")):
 		return nil, errors.New("it has no field openapi with a version 3")
 	}
 	return doc, nil
@@ -71,6 +71,9 @@ func parseYAML(data []byte) (*document, error) {
 		}
 		return nil, oneLine(err)
 	}
+	if manyKeys(&top) {
+		return nil, fmt.Errorf("a mapping in it has over %d keys, which takes too long to read", maxKeys)
+	}
 	// Decoding finds what the tree hides: keys given twice, aliases that hold
 	// themselves or expand without end. Only then is it safe to follow them.
 	var value any
@@ -90,6 +93,13 @@ func parseYAML(data []byte) (*document, error) {
 	mergeKeys(&top, map[*yaml.Node]bool{})
 	doc.root = top.Content[0]
 	return doc, nil
+}
+
+// maxKeys bounds a mapping in YAML: decoding holds each key against every other.
+const maxKeys = 5_000
+
+func manyKeys(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode && len(n.Content) > 2*maxKeys || slices.ContainsFunc(n.Content, manyKeys)
 }
 
 // separators are line breaks to this parser, and characters like others to YAML 1.2 and

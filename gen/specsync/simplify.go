@@ -296,12 +296,17 @@ func (s *simplifier) flatten(n *node) {
 			return
 		}
 	}
+	parts := distinct(all.kids, nil)
 	var left []*node
-	for _, kid := range all.kids {
+	for i, kid := range parts {
 		one := the(kid)
 		if one == n || one.kind == object && one.empty() {
 			s.changed = true
 			continue
+		}
+		alone := true // no other part says something of the same
+		for j, other := range parts {
+			alone = alone && (i == j || the(other) == n || fit(one, the(other)))
 		}
 		inner := one.get("allOf")
 		if inner != nil {
@@ -309,7 +314,7 @@ func (s *simplifier) flatten(n *node) {
 			outer.drop("allOf")
 			one = &outer
 		}
-		if inner != nil && inner.kind != set || !take(n, one) {
+		if inner != nil && inner.kind != set || !alone || !take(n, one) {
 			left = append(left, kid)
 			continue
 		}
@@ -334,20 +339,27 @@ var together = [][]string{
 	{"contentEncoding", "contentMediaType", "contentSchema"},
 }
 
-// take moves what from says into n, or leaves both as they are where they do not fit.
-func take(n, from *node) bool {
-	if from.kind != object {
-		return false
-	}
+// fit says whether no two of what the two say are of the same.
+func fit(n, from *node) bool {
 	for _, group := range together {
 		if n.has(group...) && from.has(group...) && !sayTheSame(n, from, group) && !bothOpen(n, from, group) {
 			return false
 		}
 	}
 	for _, key := range from.keys {
-		if mine := n.get(key); mine != nil && key != "required" && key != "properties" && !equalScalars(mine, from.get(key)) {
+		mine := n.get(key)
+		if mine != nil && !slices.Contains([]string{"required", "properties", "allOf"}, key) && !equalScalars(mine, from.get(key)) {
 			return false
 		}
+	}
+	return true
+}
+
+// take moves what from says into n, or leaves both as they are where they do not fit. What
+// sees its neighbours stays beside them.
+func take(n, from *node) bool {
+	if from.kind != object || from.has("unevaluatedProperties", "unevaluatedItems") || !fit(n, from) {
+		return false
 	}
 	for _, key := range from.keys {
 		mine, theirs := n.get(key), from.get(key)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"iter"
-	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -120,19 +119,15 @@ func mergeKeys(n *yaml.Node, seen map[*yaml.Node]bool) {
 			brought = append(brought, value.Content...)
 		}
 	}
+	present := map[string]bool{}
+	for i := 0; i+1 < len(own); i += 2 {
+		present[own[i].Value] = true
+	}
 	for i := 0; i+1 < len(brought); i += 2 {
-		present := slices.ContainsFunc(keyNodes(own), func(key *yaml.Node) bool { return key.Value == brought[i].Value })
-		if !present {
+		if key := brought[i].Value; !present[key] {
+			present[key] = true
 			own = append(own, brought[i], brought[i+1])
 		}
 	}
 	n.Content = own
-}
-
-func keyNodes(content []*yaml.Node) []*yaml.Node {
-	var keys []*yaml.Node
-	for i := 0; i+1 < len(content); i += 2 {
-		keys = append(keys, content[i])
-	}
-	return keys
 }

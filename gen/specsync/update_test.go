@@ -132,7 +132,7 @@ components:
     Body: {content: {application/json: {schema: {$ref: "#/components/schemas/Pet"}}}}
     Other: {content: {}}
   callbacks:
-    Done: {"{$request.body#/url}": {post: {responses: {"200": {description: ok}}}}}
+    Done: {"{$request.body#/url}": {post: {security: [{own: []}], responses: {"200": {description: ok}}}}}
   headers:
     Left: {schema: {$ref: "#/components/schemas/a~1b/properties/c"}}
   links:
@@ -147,6 +147,7 @@ components:
     Unused: {$ref: "#/components/schemas/Dog"}
   securitySchemes:
     key: {type: apiKey, in: header, name: X-Key}
+    own: {type: http, scheme: basic}
     other: {type: http, scheme: bearer}
 `
 	spec := drifted(t)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -14,7 +13,7 @@ var ruling = regexp.MustCompile(`(?i)\b(must|shall|required?|requires|mandatory|
 var sentenceEnd = regexp.MustCompile(`[.!?](\s|$)`)
 
 // words keeps the sentences of a description that say what is accepted: they are not
-// compared, and a reader is told where they change.
+// compared, and a reader is told which come and go.
 func (b *builder) words(n *yaml.Node) {
 	if n.Kind != yaml.ScalarNode {
 		return
@@ -26,17 +25,22 @@ func (b *builder) words(n *yaml.Node) {
 			sentence = rest[:end[1]]
 		}
 		rest = rest[len(sentence):]
-		if sentence = strings.TrimSpace(sentence); ruling.MatchString(sentence) && !slices.Contains(b.rules, sentence) {
+		if sentence = strings.TrimSpace(sentence); ruling.MatchString(sentence) {
 			b.rules = append(b.rules, sentence)
 		}
 	}
 }
 
-// without are the sentences of one that the other does not have.
+// without are the sentences of one that the other does not have, each once.
 func without(these, those []string) []string {
+	said := map[string]bool{}
+	for _, sentence := range those {
+		said[sentence] = true
+	}
 	var left []string
 	for _, sentence := range these {
-		if !slices.Contains(those, sentence) {
+		if !said[sentence] {
+			said[sentence] = true
 			left = append(left, sentence)
 		}
 	}
