@@ -13,8 +13,8 @@ import (
 	"github.com/whopnotify/whopnotify/gen"
 )
 
-// API returns the generated client of the vendored contract, for what that can say and
-// this package does not. Its calls go the way of [Client.Do]; where the client's contract
+// API returns the generated client of the vendored contract, for requests that this package
+// does not cover. Its calls go the way of [Client.Do]; where the client's contract
 // is another, they carry [DefaultAPIVersion].
 func (c *Client) API() *gen.Client {
 	if c == nil {
@@ -35,9 +35,10 @@ func (v vendored) Do(req *http.Request) (*http.Response, error) {
 }
 
 // Do sends a request as [Client.Send] does: with the same credentials, headers, pacing,
-// idempotency and retries. It is what a generated client needs:
+// idempotency and retries. With it any generated client sends so. For that of the current
+// contract, the client needs [WithAPIVersion] of [CurrentAPIVersion]:
 //
-//	api, err := current.NewClient(whop.DefaultBaseURL, current.WithHTTPClient(client))
+//	api, err := current.NewClient(client.BaseURL(), current.WithHTTPClient(client))
 //
 // It returns the response of the last attempt, whatever its status, with its body
 // readable, or a [*SendError] where there was none. The request's own headers override

@@ -91,6 +91,14 @@ func (c *Client) RetryPolicy() RetryPolicy {
 	return c.policy
 }
 
+// BaseURL returns the base URL, with a slash at its end.
+func (c *Client) BaseURL() string {
+	if c == nil {
+		return ""
+	}
+	return c.server
+}
+
 // CloseIdleConnections closes the connections that no request uses, as
 // [http.Client.CloseIdleConnections] does; the next request opens another. Nobody needs
 // to call it: after an attempt's time-out the client does, and idle connections close after
@@ -101,7 +109,7 @@ func (c *Client) CloseIdleConnections() {
 	}
 }
 
-// String returns the base URL, and nothing else of the client.
+// String returns a text with the base URL, and nothing else of the client.
 func (c *Client) String() string {
 	if c == nil {
 		return "whop client: nil"

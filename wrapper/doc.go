@@ -52,8 +52,8 @@
 //
 // An error says whether the notification may go out. Each is a [*SendError] with an
 // [Outcome] over all attempts. [NotSent] needs proof from the connection that no request
-// arrived whole, [Rejected] an answer that it was not queued; everything else is
-// [Unknown], and so is what followed an attempt that was.
+// arrived whole, [Rejected] an answer that it was not queued. Everything else is [Unknown].
+// Once one attempt is Unknown, the send is.
 //
 // A mistake cannot become a broadcast. A notification has one target by construction,
 // and one that [Notification.OnlyUsers] narrowed to nobody is invalid, in Go and in JSON.
@@ -62,10 +62,9 @@
 //
 // # Time
 //
-// An attempt ends within 30 seconds ([WithAttemptTimeout]), the answer read. Between the
-// attempts, three by default, lie waits of the client's own, at most
-// [RetryPolicy.MaxDelay], or what the server asks for, at most [RetryPolicy.MaxRetryAfter]
-// and 10 % more. Before each attempt a send waits for its turn at the limiter, and
+// An attempt ends within 30 seconds ([WithAttemptTimeout]), the answer read. Three are made by
+// default. Between them the client waits: at most [RetryPolicy.MaxDelay], or as long as the
+// server asks, up to [RetryPolicy.MaxRetryAfter] and 10 % more. Before each attempt a send waits for its turn at the limiter, and
 // while another send's 429 holds the client back. That wait has no bound of its own:
 // give the context a deadline. A wait that would outlast the deadline is not begun: the
 // send ends at once, with [SendError.RetryAfter] where the server, a hold or the default limiter
@@ -78,6 +77,6 @@
 // has nothing to close. A [Notification] is an immutable value. An answer is read up to
 // 1 MiB, and an [APIError] keeps 4 KiB of it and 64 KiB of its header. [Client.SendAll] holds as many
 // notifications as it sends at the same time, whatever the length of the sequence. The
-// limiter, the retry budget and the hold after a 429 are the client's: processes that
-// share a credential share Whop's limit, but only through a common [Limiter] the pace.
+// limiter, the retry budget and the hold after a 429 are the client's. Processes with the same
+// credential share Whop's limit; to share the pace too, give them a common [Limiter].
 package wrapper

@@ -169,6 +169,7 @@ func WithAPIVersion(date string) Option {
 // narrowed: [Client.Send] and [Client.SendAll] return a [*ValidationError] of user_ids, and
 // nothing is sent. It is for programs that never notify everybody, and catches a dropped
 // result of OnlyUsers too. It does not look at calls through [Client.API] and [Client.Do].
+// The client of a queue's worker refuses such a notification as well: it becomes a dead letter.
 func WithoutBroadcasts() Option {
 	return func(cfg *config) error {
 		cfg.noBroadcasts = true

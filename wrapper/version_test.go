@@ -123,7 +123,8 @@ func TestDoGeneratedClient(t *testing.T) {
 		}
 		return response(202, queuedBody, "Content-Type", "application/json"), err
 	}))
-	api, err := current.NewClientWithResponses("https://whop.test/api/v1", current.WithHTTPClient(client))
+	assert.Equal(t, "https://whop.test/api/v1/", client.BaseURL())
+	api, err := current.NewClientWithResponses(client.BaseURL(), current.WithHTTPClient(client))
 	require.NoError(t, err)
 	got, err := api.SendNotificationWithResponse(t.Context(), &current.SendNotificationParams{}, current.Notification{AccountID: new("biz_1"), Title: "T", Content: "C"})
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"testing"
@@ -207,6 +208,22 @@ func TestAnOutageDoesNotGoThroughTheQueue(t *testing.T) {
 	server.ScriptFunc(nil)
 	eventually(t, q, queue.Stats{Sent: n})
 	require.Len(t, server.Queued(), n)
+}
+
+// The time that a caller gives Work or WatchDead may end at any moment, without a word.
+func TestADeadlineEndsInSilence(t *testing.T) {
+	t.Parallel()
+	var log book
+	q := newQueue(t, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	watched := make(chan error)
+	go func() {
+		watched <- q.WatchDead(ctx, "reader", func(context.Context, queue.DeadLetter) error { return nil })
+	}()
+	require.NoError(t, q.Work(ctx, newClient(t, whoptest.NewServer(t)), 2))
+	require.NoError(t, <-watched)
+	require.Empty(t, log.String())
 }
 
 func TestWorkDrainsWhatIsInFlight(t *testing.T) {

@@ -11,7 +11,7 @@
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	if _, err := q.Enqueue(ctx, n); err != nil { // nil: it is on the disk, and will go out
+//	if _, err := q.Enqueue(ctx, n); err != nil { // nil: it is on the disk
 //		log.Fatal(err)
 //	}
 //	if err := q.Work(ctx, client, 16); err != nil { // until ctx ends
@@ -28,7 +28,8 @@
 // notification already, it replays its answer. Whop remembers a key for 24 hours
 // (docs.whop.com, developer/api/idempotency), so the queue does not attempt a notification
 // again when it may have been queued 23 hours ago: it becomes a dead letter with outcome
-// unknown. A notification that was certainly refused or not sent has no such limit. The queue
+// unknown. A notification that was certainly refused or not sent has no such limit: it is tried
+// again, at least every 5 minutes, until Whop takes it or refuses it for good. The queue
 // stores a record before each attempt, so this also holds if worker and server are killed.
 // Clocks must agree to within half an hour.
 //

@@ -68,9 +68,10 @@ func NotBefore(t time.Time) EnqueueOption {
 const enqueueTime = time.Minute
 
 // Enqueue puts a notification into the queue, under its own idempotency key or a random one.
-// Once it returns nil, the notification will be sent. If its key was enqueued within the last
-// 24 hours, Enqueue does not store it again: it sets Ticket.Duplicate, and Ticket.State to the
-// state of the first one. If the first one was a different notification, it returns
+// Once it returns nil, the notification is stored, and will be sent. If its key was enqueued
+// within the last 24 hours, Enqueue does not store it again: it sets Ticket.Duplicate, and
+// Ticket.State to the state of the first one. If that is Dead or Canceled, nothing will be sent
+// under this key. If the first one was a different notification, it returns
 // [whop.ErrIdempotencyMismatch], unless the first one was canceled in the line.
 //
 // While NATS is away, Enqueue tries again until ctx ends, or for a minute if ctx has no

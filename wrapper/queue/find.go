@@ -26,8 +26,8 @@ var ErrUnderWay = errors.New("queue: the notification is under way, and cannot b
 type Found struct {
 	State      TicketState
 	Retrying   bool         // it waits for its next try
-	Deliveries int          // how often a worker took it and finished
-	Outcome    whop.Outcome // if it is dead
+	Deliveries int          // how often a worker took it and finished; 0 or too low once it is sent
+	Outcome    whop.Outcome // of a dead letter; meaningless in any other state
 	Reason     string       // why it is dead, or not sent yet
 	DeadLetter uint64       // its ID, if it is dead
 	EnqueuedAt time.Time

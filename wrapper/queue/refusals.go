@@ -17,7 +17,7 @@ const (
 	// or after this time, if it refused this many to any number of targets.
 	refusedLonger = 30 * time.Second
 	// If Whop has accepted something within this time, and now refuses all that there are with
-	// 403 or 404, that is about their targets.
+	// 403 or 404, that is about their targets, if they are fewer than refusedTargets.
 	trustTime = time.Hour
 )
 
@@ -82,7 +82,7 @@ func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendErr
 	if all, err := unsettled(); err != nil || n < all {
 		return nil, 0, 0
 	}
-	if trusted && (errors.Is(last, whop.ErrForbidden) || errors.Is(last, whop.ErrNotFound)) {
+	if trusted && targets < refusedTargets && (errors.Is(last, whop.ErrForbidden) || errors.Is(last, whop.ErrNotFound)) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.blame()

@@ -77,6 +77,8 @@ func TestARefusalOfTheLastOneIsADeadLetter(t *testing.T) {
 			return whoptest.Error(404, "", "Not this one.")
 		case strings.HasPrefix(r.IdempotencyKey, "biz_late"):
 			return whoptest.Error(401, "", "Who are you?")
+		case strings.HasPrefix(r.IdempotencyKey, "biz_any"):
+			return whoptest.Error(403, "", "You may not.")
 		}
 		return whoptest.Serve()
 	})
@@ -93,9 +95,18 @@ func TestARefusalOfTheLastOneIsADeadLetter(t *testing.T) {
 	require.NoError(t, stop())
 	require.Equal(t, whop.Rejected, graveyard(t, q)[0].Outcome)
 
-	enqueue(t, q, to("biz_late", 0))
+	for i := range 5 {
+		enqueue(t, q, to(fmt.Sprintf("biz_any%d", i), 0))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	require.ErrorIs(t, q.Work(ctx, newClient(t, server), 1), whop.ErrForbidden, "a permission can be revoked")
+	require.Equal(t, 2, counts(t, q).Dead)
+
+	for i := range 5 {
+		require.NoError(t, q.Cancel(t.Context(), fmt.Sprintf("biz_any%d-0", i)))
+	}
+	enqueue(t, q, to("biz_late", 0))
 	require.ErrorIs(t, q.Work(ctx, newClient(t, server), 1), whop.ErrUnauthorized, "a key can be revoked")
 }
 

@@ -157,7 +157,7 @@ func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time
 		return
 	}
 	h.confirm(ctx)
-	h.worker.queue.logger.WarnContext(ctx, "queue: not sent yet, will try again", "idempotency_key", h.item.key, "delivery", next.deliveries, "retry_in", wait, "error", failure)
+	h.worker.queue.logger.WarnContext(ctx, "queue: an attempt failed, will try again", "idempotency_key", h.item.key, "delivery", next.deliveries, "retry_in", wait, "error", failure)
 	h.observe(ctx, Event{Err: failure, RetryIn: wait})
 }
 

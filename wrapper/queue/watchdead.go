@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -48,14 +49,9 @@ func (q *Queue) WatchDead(ctx context.Context, name string, tell func(context.Co
 
 // tellNext waits a while for the next dead letter, and passes it to tell.
 func (q *Queue) tellNext(ctx context.Context, letters jetstream.Consumer, tell func(context.Context, DeadLetter) error) error {
-	fetching, cancel := context.WithTimeout(ctx, fetchTime)
-	defer cancel()
-	msg, err := letters.Next(jetstream.FetchContext(fetching), jetstream.FetchHeartbeat(fetchPulse))
-	if err != nil && ctx.Err() == nil && (errors.Is(err, nats.ErrTimeout) || fetching.Err() != nil) {
-		return nil
-	}
-	if err != nil {
-		return err
+	msg, err := fetch(ctx, letters)
+	if err != nil || msg == nil {
+		return cmp.Or(err, ctx.Err())
 	}
 	meta, err := msg.Metadata()
 	if err != nil {

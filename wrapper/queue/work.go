@@ -38,7 +38,9 @@ const (
 // It returns an error if continuing is pointless, and leaves the notifications in the queue:
 //
 //   - Whop refuses everything with 401, 403, 404, 405, 410 or a redirect: the API key, its
-//     permissions or the base URL is wrong.
+//     permissions or the base URL is wrong. There is one exception: if Whop accepted something
+//     within the last hour, 403 and 404 for fewer than five targets are about those targets, and
+//     their notifications become dead letters.
 //   - The connection is closed, or the queue is deleted.
 //   - The [whop.RetryPolicy] of c has AtMostOnce. Work then returns at once, because a queue
 //     that redelivers cannot keep that promise.
@@ -171,14 +173,25 @@ func (w *worker) ready(ctx context.Context, retry bool) bool {
 
 // next takes a notification from the server, or returns nil if none waits.
 func (w *worker) next(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
+	before := w.queue.nc.LastError()
+	msg, err := fetch(ctx, c)
+	return msg, w.queue.explain(err, before)
+}
+
+// fetch takes a message from the server, or returns nil if none came within fetchTime or before
+// ctx ended.
+func fetch(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 3*fetchPulse {
+		<-ctx.Done() // the client refuses so short a fetch
+		return nil, nil
+	}
 	fetching, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	before := w.queue.nc.LastError()
 	msg, err := c.Next(jetstream.FetchContext(fetching), jetstream.FetchHeartbeat(fetchPulse))
 	if err != nil && (errors.Is(err, nats.ErrTimeout) || fetching.Err() != nil) {
 		return nil, nil
 	}
-	return msg, w.queue.explain(err, before)
+	return msg, err
 }
 
 // trouble handles a failed fetch: the server neither delivered a message nor said that none
