@@ -86,7 +86,7 @@ func Example_many() {
 func TestExampleTesting(t *testing.T) {
 	n := invoicePaid
 
-	server := whoptest.NewServer(t) // a Whop of the test's own
+	server := whoptest.NewServer(t) // a stand-in for Whop, closed when the test ends
 	server.Script(whoptest.Error(503, "", "down"), whoptest.Reset().AfterQueueing())
 	client, err := whop.NewClient(whop.WithBaseURL(server.URL()), whop.WithAPIKey(server.APIKey()),
 		whop.WithRetryPolicy(whop.RetryPolicy{BaseDelay: time.Millisecond})) // retries really wait: 0.5 s by default

@@ -87,7 +87,7 @@ func ExampleQueue_Work() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ticket, err := q.Enqueue(ctx, n) // on the disk, and going out, once err is nil
+	ticket, err := q.Enqueue(ctx, n) // on the disk once err is nil
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -43,7 +43,9 @@ If nothing goes out for ten seconds, the command says why, and then each minute.
 
 If Whop refuses a notification, it becomes a dead letter in the directory, and the others go
 on: see "whop-notify dead". With --output json the command ends by printing each dead letter
-as a line of JSON, and then a line with the totals.`,
+as a line of JSON, as "whop-notify dead list" does, and then a line with the totals:
+notifications, everybody (how many went to all in their target), queued, rejected, not_sent,
+unknown, dropped, lost (by a store that was damaged), to_go, done and finished.`,
 		Example: `  # One notification a line
   cat > paid.ndjson <<'END'
   {"company_id":"biz_xxxxxxxxxxxxxx","title":"Paid","content":"Invoice 7 is paid"}

@@ -33,9 +33,12 @@ until you retry or drop them. No other process may be using the directory.`,
 			return usageError(errors.New("no command given: list, show, retry or drop"), "")
 		},
 	}
-	list := (&deadFlags{}).command("list", "List the dead letters", `List the dead letters, oldest first. With --output json each is a line.`,
+	list := (&deadFlags{}).command("list", "List the dead letters", `List the dead letters, oldest first. With --output json each is a line: id, line (of a batch's
+file), outcome, idempotency_key, key_spent (Whop repeats its refusal to it), reason, deliveries,
+enqueued_at, died_at, first_attempt (from when on Whop may have queued it), and notification or,
+if it is none, body. Fields that do not apply are left out.`,
 		`  whop-notify dead list --state paid.ndjson.state`, noArguments, listDead)
-	show := (&deadFlags{}).command("show ID", "Show one dead letter", `Show all that is known of a dead letter.`,
+	show := (&deadFlags{}).command("show ID", "Show one dead letter", `Show all that is known of a dead letter, with --output json as "whop-notify dead list" does.`,
 		`  whop-notify dead show 3 --state paid.ndjson.state`, exactlyOneID, showDead)
 	retry := (&deadFlags{}).settle("retry", "Put dead letters back into the queue", `Put dead letters back into the queue, for "batch", "work" or "relay" to send. They keep their
 idempotency keys where an earlier attempt may be in doubt, or the key is your own; one that was

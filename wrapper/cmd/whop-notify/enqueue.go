@@ -30,12 +30,15 @@ func newEnqueue() *cobra.Command {
 		Long: `Put the notifications of a file of newline-delimited JSON, or of standard input (-), into a
 queue on a NATS server with JetStream, for "whop-notify work" to send. Each line is the body
 that Whop's API takes, optionally with "idempotency_key" among its fields. Every line is
-checked before the first is queued. First the command prints how many go to everybody;
+checked before the first is enqueued. First the command prints how many go to everybody;
 --no-broadcast refuses those.
 
 You can safely repeat the command within 24 hours: a line without a key gets one made from
 the file's content and the line's number, and the queue accepts each key once. To send the
-same file twice within a day on purpose, name the second run with --run.`,
+same file twice within a day on purpose, name the second run with --run.
+
+With --output json the result is one object: notifications, enqueued, duplicates (waiting or
+sent already), will_not_go (dead letters or dropped already), not_enqueued and uncertain.`,
 		Example: `  export NATS_URL=nats://127.0.0.1:4222
   whop-notify enqueue paid.ndjson
 

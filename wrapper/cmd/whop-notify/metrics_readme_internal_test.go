@@ -92,7 +92,7 @@ func TestREADMEQueries(t *testing.T) {
 	decoder.KnownFields(true)
 	require.NoError(t, decoder.Decode(&file))
 	require.Len(t, file.Groups, 1)
-	require.Len(t, file.Groups[0].Rules, 5)
+	require.Len(t, file.Groups[0].Rules, 6)
 	for _, rule := range file.Groups[0].Rules {
 		require.NotEmpty(t, rule.Annotations.Summary, rule.Alert)
 		queries = append(queries, rule.Expr)
