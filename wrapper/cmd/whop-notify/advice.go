@@ -16,7 +16,7 @@ import (
 func whatNext(e *whop.SendError, ownKey bool) string {
 	if e.Outcome == whop.Unknown {
 		return "Whether it goes out is unknown. To make sure of it, and notify nobody twice, run the same command\n" +
-			"again within 24 hours with: --idempotency-key " + e.IdempotencyKey
+			"again within 24 hours with: --idempotency-key " + shellQuoted(e.IdempotencyKey)
 	}
 	advice := mend(e)
 	if !ownKey {
@@ -52,6 +52,8 @@ func mend(e *whop.SendError) string {
 	case errors.Is(e, whop.ErrIdempotencyMismatch):
 		return " Within the last 24 hours this key was used for another request: give a new\n" +
 			"--idempotency-key, or none for a random one."
+	case errors.Is(e, whop.ErrRateLimited) && e.RetryAfter > 24*time.Hour:
+		return " Whop asks to wait for over a day: see in its dashboard whether the app is blocked."
 	case errors.Is(e, whop.ErrRateLimited) && e.RetryAfter > 0 && e.Retryable():
 		return fmt.Sprintf(" Run the same command again in %v.", e.RetryAfter.Round(time.Millisecond))
 	case errors.Is(e, whop.ErrRateLimited) && !e.Retryable():

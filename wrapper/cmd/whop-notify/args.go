@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,12 +11,15 @@ import (
 )
 
 // noArguments refuses arguments, and explains what a stray one usually means.
-func noArguments(_ *cobra.Command, args []string) error {
+func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError(fmt.Errorf("unexpected argument %q", args[0]),
-		"Put a text with spaces in quotes, and repeat --user for each id.")
+	hint := ""
+	if cmd.Flags().Lookup("user") != nil {
+		hint = "Put a text with spaces in quotes, and repeat --user for each id."
+	}
+	return usageError(fmt.Errorf("unexpected argument %q", args[0]), hint)
 }
 
 // fileArgument wants the name of one file.
@@ -28,17 +32,27 @@ func fileArgument(_ *cobra.Command, args []string) error {
 }
 
 func atMostOneFile(_ *cobra.Command, args []string) error {
-	if len(args) > 1 {
+	switch {
+	case len(args) > 1:
 		return usageError(fmt.Errorf("one file at a time, not also %q", args[1]), "")
+	case len(args) == 1 && args[0] == "":
+		return usageError(errors.New("the name of the file is empty; was a variable empty?"), "")
 	}
 	return nil
 }
 
-// checkSwallowed refuses a value that is itself a flag: after an empty variable without
-// quotes, as in "--user $ID --dry-run", the next flag would be taken for the value.
-func checkSwallowed(flags *pflag.FlagSet) error {
+// mayBeEmpty are the flags that set a text of a notification. Where one is required, or an
+// empty one is a mistake, Validate says so.
+var mayBeEmpty = []string{"company", "experience", "title", "content", "subtitle", "rest-path", "icon-user", "idempotency-key"}
+
+// checkEmptied refuses what an empty variable leaves behind. An empty value would count as no
+// flag. Without quotes, as in "--user $ID --dry-run", the next flag is taken for the value.
+func checkEmptied(flags *pflag.FlagSet) error {
 	var err error
 	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil && !slices.Contains(mayBeEmpty, f.Name) {
+			err = fmt.Errorf("--%s is empty; was a variable empty? Leave the flag out for its default", f.Name)
+		}
 		values := []string{f.Value.String()}
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			values = list.GetSlice()

@@ -159,7 +159,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 		{name: "ledger cut short", damage: func(t *testing.T, state string) {
 			t.Helper()
 			require.NoError(t, os.Truncate(filepath.Join(state, "ledger"), 3))
-		}, code: 1, says: "is damaged: it has 3 entries for"},
+		}, code: 1, says: "is damaged: it has 3 entries in place of"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

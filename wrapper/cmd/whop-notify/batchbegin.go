@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,7 +39,7 @@ type batch struct {
 
 // begin opens the state of a batch for the input, or creates it.
 func (b *batch) begin(ctx context.Context) (err error) {
-	if b.dir, err = openStateDir(b.flags.state); err != nil {
+	if b.dir, err = openStateDir(ctx, b.flags.state); err != nil {
 		return &exitError{code: exitNot, err: err}
 	}
 	if isRelayState(b.dir.name) {
@@ -88,12 +90,12 @@ func (b *batch) start(ctx context.Context, exists bool) error {
 		return inputError(ctx, err)
 	}
 	if exists {
-		next, aside, err := b.dir.setAside(pending)
+		next, aside, err := b.dir.setAside(ctx, pending)
 		if err != nil {
 			return &exitError{code: exitNot, err: fmt.Errorf("keeping the old state aside: %w", err)}
 		}
 		b.dir = next
-		fmt.Fprintf(b.stderr, "the old state is kept in %s\n", aside)
+		fmt.Fprintf(b.stderr, "the old state is kept in %s\n", oneLine(aside))
 	}
 	b.state = &batchState{Run: uuid.NewString(), manifest: found, contract: b.contract, Input: b.input, Begun: time.Now()}
 	if err = errors.Join(copied.Sync(), b.dir.commit(pending, inputFile)); err == nil {
@@ -118,10 +120,12 @@ func (b *batch) resume(ctx context.Context) error {
 	case b.input == "":
 	case b.inputGone && done:
 		return usageError(fmt.Errorf("%s is not there; the batch in %s was %s", b.input, b.dir.name, b.state.history()), b.restartHint())
+	case b.inputGone && filepath.Clean(b.input) != filepath.Clean(b.state.Input):
+		return b.another(fmt.Errorf("%s is not there, and the batch in %s is of another file (%s)", b.input, b.dir.name, b.state.history()))
 	case b.inputGone:
-		fmt.Fprintf(b.stderr, "%s is gone: going on with the copy in %s\n", b.input, b.dir.name)
+		fmt.Fprintf(b.stderr, "%s is gone: going on with the copy in %s\n", oneLine(b.input), oneLine(b.dir.name))
 	default:
-		found, err := sizeUp(ctx, b.input, b.cmd.InOrStdin())
+		found, err := b.readAgain(ctx)
 		if err != nil {
 			return inputError(ctx, err)
 		}
@@ -141,19 +145,46 @@ func (b *batch) resume(ctx context.Context) error {
 
 // another refuses a directory that belongs to another input.
 func (b *batch) another(err error) error {
-	hint := "Nothing was sent. " + b.restartHint()
+	hint := "This run sent nothing. " + b.restartHint() + "\nEither sends every line of the file, under new keys: leave out those that the other batch has sent."
 	if b.state.Finished.IsZero() {
-		hint += "\nTo finish that batch without its input: whop-notify batch --state " + b.dir.name
+		hint += "\nTo finish that batch without its input: whop-notify batch --state " + shellQuoted(b.dir.name)
 	}
 	return usageError(err, hint)
 }
 
-// sizeUp reads an input for its checksum, and counts the lines that may be notifications.
-func sizeUp(ctx context.Context, name string, stdin io.Reader) (manifest, error) {
+// readAgain reads the input to recognize it. It puts back a copy that is gone and still needed.
+func (b *batch) readAgain(ctx context.Context) (manifest, error) {
+	_, err := b.dir.root.Lstat(inputFile)
+	done := !b.state.Finished.IsZero() && b.state.ExitCode == exitQueued
+	if l, e := openLedger(b.dir.root, b.state.Lines); e == nil {
+		done = done && l.sentCount() == b.state.Notifications
+		_ = l.close()
+	}
+	if done || !errors.Is(err, fs.ErrNotExist) {
+		return sizeUp(ctx, b.input, b.cmd.InOrStdin(), io.Discard)
+	}
+	copied, pending, err := b.dir.create()
+	if err != nil {
+		return manifest{}, &copyError{err}
+	}
+	defer copied.Close()
+	found, err := sizeUp(ctx, b.input, b.cmd.InOrStdin(), copied)
+	if err != nil || found.Sum != b.state.Sum {
+		_ = b.dir.root.Remove(pending)
+		return found, err
+	}
+	if err := errors.Join(copied.Sync(), b.dir.commit(pending, inputFile)); err != nil {
+		return found, &copyError{err}
+	}
+	return found, nil
+}
+
+// sizeUp copies an input for its checksum, and counts the lines that may be notifications.
+func sizeUp(ctx context.Context, name string, stdin io.Reader, to io.Writer) (manifest, error) {
 	reader, writer := io.Pipe()
 	go func() {
 		defer exitOnPanic(os.Stderr)
-		writer.CloseWithError(copyInput(ctx, name, stdin, writer))
+		writer.CloseWithError(copyInput(ctx, name, stdin, io.MultiWriter(to, writer)))
 	}()
 	var m manifest
 	lines := newLineReader(reader)

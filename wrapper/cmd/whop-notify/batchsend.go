@@ -128,7 +128,9 @@ func sendingError(err error) error {
 	case isRefusal(err):
 		hint = "Nothing is lost: correct the key, its permission or the base URL, and run the same command again."
 	case errors.Is(err, errChanged):
-		hint = "What was queued before is safe. Begin anew with --restart, with only the lines that are missing."
+		hint = "What was queued before is safe. Delete " + inputFile + " in the state directory, and give the file again that the batch was begun with."
+	case errors.Is(err, errCopyGone):
+		hint = "Nothing is lost: give the file again that the batch was begun with."
 	}
 	return &exitError{code: exitNot, err: err, hint: hint}
 }
@@ -152,7 +154,7 @@ func (b *batch) sayLost(show *progress, lost int) {
 }
 
 func (b *batch) whereDead() string {
-	return "See which, and why: whop-notify dead list --state " + b.dir.name
+	return "See which, and why: whop-notify dead list --state " + shellQuoted(b.dir.name)
 }
 
 // report prints the result of the batch, and returns the exit code.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -193,6 +194,8 @@ func (s *session) work(ctx context.Context, round int, missing func(int) bool) e
 	return nil
 }
 
+var errCopyGone = errors.New("the copy of the input is gone from the state directory")
+
 // enqueue puts the missing lines into the queue. Before each it records that the line may be in
 // the queue.
 func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool) error {
@@ -200,6 +203,9 @@ func (s *session) enqueue(ctx context.Context, round int, missing func(int) bool
 		return nil
 	}
 	in, err := s.dir.root.Open(inputFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errCopyGone
+	}
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
 
@@ -39,8 +41,16 @@ func (s *stall) text(left int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	took := time.Since(s.since)
-	if s.last == nil || took < stallTime || !s.said.once(stallInterval) {
+	if took < stallTime || left == 0 || !s.said.once(stallInterval) {
 		return ""
 	}
-	return fmt.Sprintf("nothing has gone out for %v; %s to go, and what failed is tried again: %s", took.Round(time.Second), counted(left), shorten(oneLine(s.last.Error()), 300))
+	why := "waiting for Whop's answer, or for a turn under the rate limit"
+	if s.last != nil {
+		last := s.last
+		if failure, ok := errors.AsType[*whop.SendError](last); ok {
+			last = causeOf(failure)
+		}
+		why = "what failed is tried again: " + shorten(oneLine(last.Error()), 300)
+	}
+	return fmt.Sprintf("Whop has taken none for %v; %s to go; %s", took.Round(time.Second), counted(left), why)
 }

@@ -23,18 +23,23 @@ func TestStall(t *testing.T) {
 		says map[int]string
 	}{
 		{name: "all goes out", each: queue.Event{Receipt: &whop.Receipt{}}},
-		{name: "nothing is tried", each: queue.Event{}},
+		{
+			name: "nothing is answered", each: queue.Event{}, says: map[int]string{
+				10: "Whop has taken none for 10s; 3 notifications to go; waiting for Whop's answer, or for a turn under the rate limit",
+				70: "Whop has taken none for 1m10s; 3 notifications to go; waiting for Whop's answer, or for a turn under the rate limit",
+			},
+		},
 		{name: "all are refused for good", each: queue.Event{Err: failure.Err, Dead: true}},
 		{
 			name: "nothing goes out", each: failure, says: map[int]string{
-				10: "nothing has gone out for 10s; 3 notifications to go, and what failed is tried again: whop: 503 [2J",
-				70: "nothing has gone out for 1m10s; 3 notifications to go, and what failed is tried again: whop: 503 [2J",
+				10: "Whop has taken none for 10s; 3 notifications to go; what failed is tried again: whop: 503 [2J",
+				70: "Whop has taken none for 1m10s; 3 notifications to go; what failed is tried again: whop: 503 [2J",
 			},
 		},
 		{
 			name: "then one does", each: failure, at: map[int]queue.Event{65: {Receipt: &whop.Receipt{}}}, says: map[int]string{
-				10: "nothing has gone out for 10s; 3 notifications to go, and what failed is tried again: whop: 503 [2J",
-				75: "nothing has gone out for 10s; 3 notifications to go, and what failed is tried again: whop: 503 [2J",
+				10: "Whop has taken none for 10s; 3 notifications to go; what failed is tried again: whop: 503 [2J",
+				75: "Whop has taken none for 10s; 3 notifications to go; what failed is tried again: whop: 503 [2J",
 			},
 		},
 	} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -62,6 +63,9 @@ func loadState(root *os.Root) (*batchState, error) {
 // readState reads the state of a directory that must exist.
 func readState(dir string) (*batchState, error) {
 	root, err := os.OpenRoot(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("the state directory cannot be read: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s is not the directory of a batch", dir)
 	}

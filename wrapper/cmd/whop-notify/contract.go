@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -32,7 +31,7 @@ func (f *clientFlags) contract(flags *pflag.FlagSet) (contract, error) {
 		return contract{}, err
 	}
 	var transport recorder
-	client, err := whop.NewClient(append(opts, whop.WithHTTPClient(&http.Client{Transport: &transport}))...)
+	client, err := whop.NewClient(append(opts, transport.options()...)...)
 	if err != nil {
 		return contract{}, err
 	}

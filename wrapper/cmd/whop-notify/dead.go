@@ -113,7 +113,7 @@ func deadID(arg string) (uint64, error) {
 }
 
 func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
-	if err := checkSwallowed(cmd.Flags()); err != nil {
+	if err := checkEmptied(cmd.Flags()); err != nil {
 		return nil, nil, usageError(err, "")
 	}
 	var (
@@ -122,11 +122,11 @@ func (f *deadFlags) open(cmd *cobra.Command) (*queue.Queue, func(), error) {
 		err        error
 	)
 	if f.state != "" {
-		if f.server.urls != "" {
-			return nil, nil, usageError(errors.New("--state and --nats exclude each other"), "")
+		if err := f.server.checkUnused(cmd.Flags()); err != nil {
+			return nil, nil, usageError(err, "")
 		}
 		var opened *openedDirectory
-		if opened, err = openDirectory(cmd.Context(), f.state); err == nil {
+		if opened, err = openDirectory(cmd.Context(), f.state, lockPatience); err == nil {
 			q, closeQueue, f.ledger = opened.queue, opened.close, opened.ledger
 		}
 	} else {

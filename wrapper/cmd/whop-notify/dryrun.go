@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/textproto"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,11 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// options make a client use it. The time-out is not the user's, which may be short.
+func (r *recorder) options() []whop.Option {
+	return []whop.Option{whop.WithHTTPClient(&http.Client{Transport: r}), whop.WithAttemptTimeout(time.Minute)}
+}
+
 // showRequest prints what a send would put on the wire.
 func (f *sendFlags) showRequest(cmd *cobra.Command, n whop.Notification, opts []whop.Option) error {
 	keyless := !hasKey(cmd.Flags())
@@ -74,7 +80,7 @@ func (f *sendFlags) showRequest(cmd *cobra.Command, n whop.Notification, opts []
 		opts = append(opts, whop.WithAPIKey("none"))
 	}
 	var transport recorder
-	client, err := whop.NewClient(append(opts, whop.WithHTTPClient(&http.Client{Transport: &transport}))...)
+	client, err := whop.NewClient(append(opts, transport.options()...)...)
 	if err != nil {
 		return usageError(err, "")
 	}

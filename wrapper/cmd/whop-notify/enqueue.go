@@ -62,11 +62,17 @@ const maxRun = 200 // bytes, so that key and number fit into Whop's 255
 
 func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	_, inputErr := checkInput(file)
-	if err := errors.Join(inputErr, f.server.check(), checkSwallowed(cmd.Flags())); err != nil {
+	if err := errors.Join(inputErr, f.server.check(), checkEmptied(cmd.Flags())); err != nil {
 		return usageError(err, "")
 	}
 	if len(f.run) > maxRun {
 		return usageError(fmt.Errorf("--run has %d bytes, over %d", len(f.run), maxRun), "")
+	}
+	if f.run != "" {
+		probe := whop.ToCompany("biz_1", whop.Message{Title: "T", Content: "C"}).WithIdempotencyKey(f.run + "-1")
+		for _, wrong := range validationErrors(probe.Validate()) {
+			return usageError(fmt.Errorf("--run %s", wrong.Reason), "")
+		}
 	}
 	ctx, stop := signalContext(cmd)
 	defer stop()
@@ -95,7 +101,7 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	} else {
 		writeSummary(cmd, sums.text())
 	}
-	return sums.exit(err, f.server.where())
+	return sums.exit(err, f.server.where(), f.run)
 }
 
 // enqueueSums counts the lines by result.
@@ -113,19 +119,20 @@ func (s *enqueueSums) text() []byte {
 }
 
 // exit returns the exit code and advice for the lines' results. err says why not all lines were
-// read.
-func (s *enqueueSums) exit(err error, where string) error {
-	const correct = "Correct what is wrong with the lines named above. "
+// read. run is the name that the keys are made from.
+func (s *enqueueSums) exit(err error, where, run string) error {
 	const again = "Run the same command again within 24 hours: what is in the queue is not queued twice."
+	correct := "Correct the lines named above where they stand, and run it again within 24 hours with --run " + shellQuoted(run) + ":\n" +
+		"the other lines then keep their keys, and are not queued twice. Without it a changed file gets new ones."
 	switch {
 	case errors.Is(err, errChanged):
 		return &exitError{code: exitNot, err: err}
 	case err != nil:
 		return &exitError{code: exitNot, err: err, hint: again}
 	case s.Uncertain > 0:
-		return &exitError{code: exitNot, err: fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued), hint: again}
+		return &exitError{code: exitUnknown, err: fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued), hint: again}
 	case s.NotEnqueued > 0:
-		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: correct + again}
+		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: correct}
 	case s.WillNotGo > 0:
 		return &exitError{
 			code: exitNot, err: fmt.Errorf("came before, and will not go out by themselves, as dead letters or dropped ones: %s", counted(s.WillNotGo)),
@@ -155,7 +162,7 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 		numbers = numbers[1:]
 		switch {
 		case err != nil:
-			if errors.Is(err, queue.ErrNotEnqueued) {
+			if errors.Is(err, queue.ErrNotEnqueued) || errors.Is(err, whop.ErrInvalidNotification) {
 				sums.NotEnqueued++
 			} else {
 				sums.Uncertain++
@@ -186,7 +193,8 @@ func copyTemporarily(ctx context.Context, name string, stdin io.Reader) (*os.Fil
 	if err != nil {
 		return nil, &copyError{err}
 	}
-	defer os.Remove(f.Name()) // if the system can, the open file stays readable
+	_ = os.Remove(f.Name())   // if the system can, the open file stays readable, and no kill leaves it behind
+	defer os.Remove(f.Name()) // else it goes now
 	if err := copyInput(ctx, name, stdin, f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

@@ -73,7 +73,7 @@ func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 		exit = &exitError{code: exitUsage, err: errors.New(oneLine)}
 	}
 	if exit.err == nil { // all went well, and there is something to add
-		fmt.Fprintln(stderr, exit.hint)
+		fmt.Fprintln(stderr, printable(exit.hint))
 		return exit.code
 	}
 	for text := range strings.Lines(inTermsOfFlags(exit.err)) {
@@ -81,7 +81,7 @@ func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 	}
 	switch {
 	case exit.hint != "":
-		fmt.Fprintln(stderr, exit.hint)
+		fmt.Fprintln(stderr, printable(exit.hint))
 	case exit.code == exitUsage:
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}

@@ -81,7 +81,7 @@ func inputError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return &exitError{code: exitNot, err: err, hint: "Nothing was sent."}
 	case disk:
-		return &exitError{code: exitNot, err: err, hint: "Nothing was sent. Make room, or choose another disk."}
+		return &exitError{code: exitNot, err: err, hint: "Nothing was sent. Make room, or choose another directory: of batch with --state, of enqueue with TMPDIR."}
 	}
 	return usageError(err, "")
 }

@@ -73,7 +73,7 @@ func openLedger(root *os.Root, lines int) (*ledger, error) {
 	}
 	content, err := io.ReadAll(f)
 	if err == nil && len(content) != lines {
-		err = fmt.Errorf("it has %d entries for %d lines", len(content), lines)
+		err = fmt.Errorf("it has %d entries in place of %d", len(content), lines)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the record of what was sent, %s, is damaged: %w", f.Name(), err), f.Close())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -50,10 +51,8 @@ func (f *natsFlags) address() (string, error) {
 		}
 		return "", errors.New("no NATS server: give --nats URL, or set NATS_URL")
 	}
-	for one := range strings.SplitSeq(f.urls, ",") {
-		if u, err := url.Parse(strings.TrimSpace(one)); err == nil && u.User != nil {
-			return "", errors.New("--nats has credentials in it, which show in ps: put the URL into NATS_URL, or give --nats-creds FILE")
-		}
+	if strings.Contains(f.urls, "@") {
+		return "", errors.New("--nats has credentials in it, which show in ps: put the URL into NATS_URL, or give --nats-creds FILE")
 	}
 	return f.urls, nil
 }
@@ -63,7 +62,7 @@ func (f *natsFlags) address() (string, error) {
 func (f *natsFlags) where() string {
 	flags := ""
 	if f.urls != "" {
-		flags += " --nats " + f.urls
+		flags += " --nats " + shellQuoted(f.urls)
 	}
 	if f.name != defaultQueue {
 		flags += " --queue " + f.name
@@ -79,7 +78,10 @@ func withoutPasswords(address string) string {
 	for one := range strings.SplitSeq(address, ",") {
 		one = strings.TrimSpace(one)
 		if at := strings.LastIndex(one, "@"); at >= 0 {
-			scheme, _, _ := strings.Cut(one, "://")
+			scheme, _, found := strings.Cut(one, "://")
+			if !found {
+				scheme = "nats" // as the client reads it
+			}
 			one = scheme + "://" + one[at+1:]
 		}
 		shown = append(shown, one)
@@ -109,6 +111,25 @@ func (f *natsFlags) check() error {
 	}
 	if (f.cert == "") != (f.key == "") {
 		return errors.New("--nats-cert and --nats-key go together")
+	}
+	if !queueName.MatchString(f.name) {
+		return fmt.Errorf("--queue %q is not a name of up to 64 letters, digits, - and _", f.name)
+	}
+	return nil
+}
+
+// queueName is what queue.WithName accepts.
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// checkUnused refuses the flags of a server where --state says that there is none.
+func (f *natsFlags) checkUnused(flags *pflag.FlagSet) error {
+	if f.urls != "" {
+		return errors.New("--state and --nats exclude each other")
+	}
+	for _, name := range []string{"nats-creds", "nats-ca", "nats-cert", "nats-key", "queue", "replicas"} {
+		if flags.Changed(name) {
+			return fmt.Errorf("--%s is for --nats, not --state", name)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 )
@@ -19,7 +20,7 @@ type openedDirectory struct {
 
 // openDirectory opens the directory of a batch or a relay. It returns errInUse if another
 // process uses it.
-func openDirectory(ctx context.Context, name string) (d *openedDirectory, err error) {
+func openDirectory(ctx context.Context, name string, patience time.Duration) (d *openedDirectory, err error) {
 	relay, lines := isRelayState(name), 0
 	if !relay {
 		state, err := readState(name)
@@ -34,7 +35,7 @@ func openDirectory(ctx context.Context, name string) (d *openedDirectory, err er
 			d.close()
 		}
 	}()
-	if d.dir, err = openStateDir(name); err != nil {
+	if d.dir, err = lockStateDir(ctx, name, patience); err != nil {
 		if relay && errors.Is(err, errInUse) {
 			err = fmt.Errorf("a relay has its queue in %s to itself (%w): stop it first, or let it use a NATS server (--nats), where others can work on its queue meanwhile", name, errInUse)
 		}

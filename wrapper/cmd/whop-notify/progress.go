@@ -90,7 +90,7 @@ func present(parts ...string) (known []string) {
 
 // say prints a line, above the bar.
 func (p *progress) say(format string, args ...any) {
-	text := fmt.Sprintf("whop-notify: "+format+"\n", args...)
+	text := "whop-notify: " + oneLine(fmt.Sprintf(format, args...)) + "\n"
 	if p.bars != nil {
 		_, _ = io.WriteString(p.bars, text)
 		return

@@ -95,17 +95,17 @@ a success is lost, so a supervisor can start it again.`,
 
 // check refuses what cannot work, before anything is opened.
 func (f *relayFlags) check(cmd *cobra.Command) error {
-	if err := checkSwallowed(cmd.Flags()); err != nil {
+	if err := checkEmptied(cmd.Flags()); err != nil {
 		return usageError(err, "")
 	}
 	switch {
-	case f.state != "" && f.server.urls != "":
-		return usageError(errors.New("--state and --nats exclude each other"), "")
 	case f.state != "" && f.noWork:
 		return usageError(errors.New("--no-work needs --nats: nobody else can work on the queue in --state"), "")
-	case f.state != "" && (f.server.creds != "" || f.server.ca != "" || f.server.cert != "" || f.server.key != "" || cmd.Flags().Changed("queue") || cmd.Flags().Changed("replicas")):
-		return usageError(errors.New("--nats-creds, --nats-ca, --nats-cert, --nats-key, --queue and --replicas are for --nats, not --state"), "")
-	case f.state == "":
+	case f.state != "":
+		if err := f.server.checkUnused(cmd.Flags()); err != nil {
+			return usageError(err, "")
+		}
+	default:
 		if _, err := f.server.address(); err != nil {
 			return usageError(fmt.Errorf("--state DIR or a NATS server is required: %w", err), "")
 		}
@@ -190,7 +190,7 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	var parts sync.WaitGroup
-	var served, worked error
+	var served, worked, lost error
 	parts.Go(func() {
 		defer exitOnPanic(os.Stderr)
 		served = serveRelay(ctx, listener, handler, defaultRelayBounds, logger)
@@ -212,11 +212,12 @@ func (f *relayFlags) serve(ctx context.Context, cmd *cobra.Command, listener net
 	if dir != nil {
 		parts.Go(func() {
 			defer exitOnPanic(os.Stderr)
-			writeStatusEachSecond(ctx, dir, q, logger)
+			lost = writeStatusEachSecond(ctx, dir, q, logger)
+			end(lost)
 		})
 	}
 	parts.Wait()
-	if err := errors.Join(worked, served); err != nil {
+	if err := errors.Join(worked, served, lost); err != nil {
 		return asExit(err)
 	}
 	return nil

@@ -112,7 +112,7 @@ func TestRelayFlags(t *testing.T) {
 		{"no queue", withKey, "", 2, "--state DIR or a NATS server is required"},
 		{"two queues", withKey, state + " --nats=nats://127.0.0.1:1", 2, "--state and --nats exclude each other"},
 		{"nobody sends", withKey, state + " --no-work", 2, "--no-work needs --nats"},
-		{"name of a state's queue", withKey, state + " --queue=q", 2, "are for --nats, not --state"},
+		{"name of a state's queue", withKey, state + " --queue=q", 2, "--queue is for --nats, not --state"},
 		{"no key of Whop", nil, state, 2, "no API key"},
 		{"short key", withKey, state + " --relay-key-file=" + short, 2, "--relay-key-file: the key has 15 bytes, under 16"},
 		{"no key file", withKey, state + " --relay-key-file=" + dir + "/none", 2, "--relay-key-file takes the name of a file"},

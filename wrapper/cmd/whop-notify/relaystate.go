@@ -23,7 +23,7 @@ func isRelayState(dir string) bool {
 
 // openRelayState takes hold of a relay's directory, and opens the queue in it.
 func openRelayState(ctx context.Context, name string, opts ...queue.Option) (*queue.Queue, *stateDir, func(), error) {
-	dir, err := openStateDir(name)
+	dir, err := openStateDir(ctx, name)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -50,15 +50,19 @@ func openRelayState(ctx context.Context, name string, opts ...queue.Option) (*qu
 }
 
 // writeStatusEachSecond writes down, for the command status, what is in a queue that nobody
-// else can look into.
-func writeStatusEachSecond(ctx context.Context, dir *stateDir, q *queue.Queue, logger *slog.Logger) {
+// else can look into. It returns an error if the directory is gone: the queue would go on in
+// deleted files.
+func writeStatusEachSecond(ctx context.Context, dir *stateDir, q *queue.Queue, logger *slog.Logger) error {
 	for failing := false; ; {
+		if dir.gone() {
+			return fmt.Errorf("the state directory %s was deleted or replaced: what was stored in it goes with it, unless it is put back", dir.name)
+		}
 		status, err := countQueue(ctx, q)
 		if err == nil {
 			err = writeStatus(dir, status)
 		}
 		if ctx.Err() != nil {
-			return
+			return nil
 		}
 		if err != nil && !failing {
 			logger.Warn("what \"whop-notify status\" shows cannot be written down, will try again", "error", err)
@@ -66,7 +70,7 @@ func writeStatusEachSecond(ctx context.Context, dir *stateDir, q *queue.Queue, l
 		failing = err != nil
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(time.Second):
 		}
 	}

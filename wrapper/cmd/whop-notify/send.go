@@ -126,7 +126,7 @@ func (f *sendFlags) run(cmd *cobra.Command) error {
 // notification builds a valid notification from the flags.
 func (f *sendFlags) notification(flags *pflag.FlagSet) (whop.Notification, error) {
 	var n whop.Notification
-	if err := checkSwallowed(flags); err != nil {
+	if err := checkEmptied(flags); err != nil {
 		return n, err
 	}
 	switch toCompany, toExperience := flags.Changed("company"), flags.Changed("experience"); {

@@ -80,7 +80,7 @@ prints on standard error.`,
 }
 
 func (f *serveFlags) run(cmd *cobra.Command) error {
-	if err := checkSwallowed(cmd.Flags()); err != nil {
+	if err := checkEmptied(cmd.Flags()); err != nil {
 		return usageError(err, "")
 	}
 	replies, err := f.check()

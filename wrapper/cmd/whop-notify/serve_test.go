@@ -218,7 +218,7 @@ func TestServeRefuses(t *testing.T) {
 		{"--rate-limit=-1", 2, "--rate-limit -1 is negative"},
 		{"--keep=0", 2, "--keep 0 is under 1"},
 		{"--api-version=2026-07-21", 2, `--api-version "2026-07-21" is not a version of Whop's API: one of 2025-01-01, `},
-		{"--api-version=", 2, "--api-version \"\" is not"},
+		{"--api-version=", 2, "--api-version is empty"},
 		{"--fail=200", 2, "200 is not the status of an error"},
 		{"--fail=often", 2, "invalid argument"},
 		{"here", 2, `unexpected argument "here"`},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -28,9 +29,26 @@ type stateDir struct {
 // errInUse says that another process uses the directory.
 var errInUse = errors.New("another process is at work")
 
-// openStateDir creates the directory if it is missing, and locks it. It fails at once if nothing
-// can be written there.
-func openStateDir(name string) (*stateDir, error) {
+// lockPatience is how long a command waits for another one to let go of the directory: one that
+// only looks into it, such as status, takes less.
+const lockPatience = 2 * time.Second
+
+// openStateDir opens a directory to work in. It fails at once if nothing can be written there.
+func openStateDir(ctx context.Context, name string) (*stateDir, error) {
+	d, err := lockStateDir(ctx, name, lockPatience)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.probe(); err != nil {
+		d.discard()
+		d.close()
+		return nil, d.unusable(err)
+	}
+	return d, nil
+}
+
+// lockStateDir creates the directory if it is missing, and locks it.
+func lockStateDir(ctx context.Context, name string, patience time.Duration) (*stateDir, error) {
 	d := &stateDir{name: name}
 	_, err := os.Stat(name)
 	d.fresh = errors.Is(err, fs.ErrNotExist)
@@ -41,15 +59,16 @@ func openStateDir(name string) (*stateDir, error) {
 		return nil, d.unusable(err)
 	}
 	d.lock = flock.New(filepath.Join(name, "lock"))
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, errInUse)
+	defer cancel()
 	locked, err := d.lock.TryLock()
 	if err == nil && !locked {
-		err = errInUse
+		_, err = d.lock.TryLockContext(waiting, 50*time.Millisecond)
+		if waiting.Err() != nil {
+			err = context.Cause(waiting)
+		}
 	}
-	if err == nil {
-		err = d.probe()
-	}
-	if err != nil {
-		d.discard()
+	if err != nil { // what is in it is another's
 		d.close()
 		return nil, d.unusable(err)
 	}
@@ -67,6 +86,8 @@ func (d *stateDir) unusable(err error) error {
 		return fmt.Errorf("the disk of the state directory %s is full: %w", d.name, err)
 	case errors.Is(err, errInUse):
 		return fmt.Errorf("%w on %s; wait for it, or stop it", err, d.name)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("the state directory %s cannot be used: %w; give another --state DIR", d.name, err)
 	}
 	return fmt.Errorf("the state directory %s cannot be used: %w", d.name, err)
 }
@@ -87,7 +108,7 @@ func (d *stateDir) discard() {
 
 // setAside renames the directory to NAME.1 or the next free name, and opens a new one in its
 // place. A pending file moves to the new one.
-func (d *stateDir) setAside(pending string) (*stateDir, string, error) {
+func (d *stateDir) setAside(ctx context.Context, pending string) (*stateDir, string, error) {
 	d.close()
 	aside := ""
 	for i := 1; ; i++ {
@@ -99,11 +120,18 @@ func (d *stateDir) setAside(pending string) (*stateDir, string, error) {
 	if err := os.Rename(d.name, aside); err != nil {
 		return nil, "", err
 	}
-	next, err := openStateDir(d.name)
+	next, err := openStateDir(ctx, d.name)
 	if err != nil {
 		return nil, aside, err
 	}
 	return next, aside, os.Rename(filepath.Join(aside, pending), filepath.Join(d.name, pending))
+}
+
+// gone reports whether the directory was deleted, or another one is in its place.
+func (d *stateDir) gone() bool {
+	there, err := os.Stat(d.name)
+	mine, mineErr := d.root.Stat(".")
+	return errors.Is(err, fs.ErrNotExist) || err == nil && mineErr == nil && !os.SameFile(there, mine)
 }
 
 const pendingPattern = ".*.tmp"

@@ -56,7 +56,7 @@ type shownStatus struct {
 }
 
 func (f *statusFlags) run(cmd *cobra.Command) error {
-	if err := checkSwallowed(cmd.Flags()); err != nil {
+	if err := checkEmptied(cmd.Flags()); err != nil {
 		return usageError(err, "")
 	}
 	ctx, stop := signalContext(cmd)
@@ -64,6 +64,9 @@ func (f *statusFlags) run(cmd *cobra.Command) error {
 	shown, title := shownStatus{}, ""
 	var err error
 	if f.state != "" {
+		if err := f.server.checkUnused(cmd.Flags()); err != nil {
+			return usageError(err, "")
+		}
 		shown, title, err = f.ofDirectory(ctx)
 	} else {
 		shown, title, err = f.ofServer(ctx)
@@ -100,10 +103,13 @@ func (f *statusFlags) ofServer(ctx context.Context) (shown shownStatus, title st
 // tooOld is the age from which what a process wrote down is doubted.
 const tooOld = 5 * time.Second
 
+// freshStatus reports whether a process at work has just written down how far it is.
+func freshStatus(dir string) bool {
+	held, err := readStatus(dir)
+	return err == nil && time.Since(held.At) <= tooOld
+}
+
 func (f *statusFlags) ofDirectory(ctx context.Context) (shown shownStatus, title string, err error) {
-	if f.server.urls != "" {
-		return shown, "", usageError(errors.New("--state and --nats exclude each other"), "")
-	}
 	title = "the relay in " + f.state
 	if !isRelayState(f.state) {
 		state, err := readState(f.state)
@@ -113,7 +119,10 @@ func (f *statusFlags) ofDirectory(ctx context.Context) (shown shownStatus, title
 		shown.File, shown.Notifications = state.Input, state.Notifications
 		title = fmt.Sprintf("the batch of %s in %s, %s", counted(state.Notifications), f.state, state.history())
 	}
-	opened, err := openDirectory(ctx, f.state)
+	opened, err := openDirectory(ctx, f.state, 0)
+	if errors.Is(err, errInUse) && !freshStatus(f.state) { // it may be another one that only looks
+		opened, err = openDirectory(ctx, f.state, lockPatience)
+	}
 	if errors.Is(err, errInUse) {
 		held, err := readStatus(f.state)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -26,6 +27,17 @@ func printable(s string) string {
 // oneLine is printable text without line breaks.
 func oneLine(s string) string {
 	return strings.ReplaceAll(printable(s), "\n", " ")
+}
+
+// plainWord needs no quotes in a shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=@%+,~-]+$`)
+
+// shellQuoted is a word of a command that is offered to be pasted into a shell.
+func shellQuoted(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func shorten(s string, most int) string {

@@ -48,7 +48,7 @@ func (f *workFlags) check(cmd *cobra.Command) error {
 	case f.rateLimit < 0:
 		return usageError(fmt.Errorf("--rate-limit %d is negative", f.rateLimit), "")
 	}
-	if err := checkSwallowed(cmd.Flags()); err != nil {
+	if err := checkEmptied(cmd.Flags()); err != nil {
 		return usageError(err, "")
 	}
 	if !hasKey(cmd.Flags()) {
