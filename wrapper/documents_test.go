@@ -31,7 +31,7 @@ func TestDocumentedBlocksAreExecuted(t *testing.T) {
 		{"README.md", "See it work", "console"}:                        "wrapper/cmd/whop-notify/readme_test.go",
 		{"README.md", "The first program", "sh"}:                       "wrapper/documents_test.go",
 		{"README.md", "The command", "sh"}:                             "wrapper/cmd/whop-notify/readme_test.go",
-		{"README.md", "Installing", "sh"}:           ".ci/test-release",
+		{"README.md", "Installing", "sh"}:                              ".ci/test-release",
 		{"wrapper/bench/README.md", "Benchmarks", "sh"}:                "wrapper/bench/readme_test.go",
 		{".github/CONTRIBUTING.md", "When Whop changes its API", "sh"}: "gen/specsync/contributing_test.go",
 		{".github/CONTRIBUTING.md", "Under another module path", "sh"}: ".ci/test-rename",
