@@ -87,6 +87,7 @@ func (c *Client) callOf(req *http.Request, version string) (*call, error) {
 		}
 	}
 	template := req.Clone(req.Context())
+	template.Method = cmp.Or(req.Method, http.MethodGet) // as net/http has it
 	template.Body, template.GetBody, template.Header = nil, nil, http.Header{}
 	for name, values := range req.Header {
 		name = http.CanonicalHeaderKey(name)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -358,4 +359,13 @@ func TestDeprecationSuccessor(t *testing.T) {
 			assert.Contains(t, log.String(), "successor="+test.successor+"\n", test.link)
 		}
 	}
+}
+
+// A request without a method is a GET, as in net/http.
+func TestDoWithoutAMethod(t *testing.T) {
+	client := newClient(t, "https://whop.test/api/v1", inMemory(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("broken")
+	}), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 1}))
+	err := ignoringResponse(client.Do(&http.Request{URL: &url.URL{Scheme: "https", Host: "whop.test", Path: "/api/v1/other"}}))
+	assert.ErrorContains(t, err, `Get "https://whop.test/api/v1/other": broken`)
 }
