@@ -116,6 +116,8 @@ func (b *batch) resume(ctx context.Context) error {
 	if err := b.state.differsIn(b.contract); err != nil {
 		return usageError(fmt.Errorf("the batch in %s (%s) %w", b.dir.name, b.state.history(), err), "Nothing was sent. "+b.restartHint())
 	}
+	ledger, ledgerErr := openLedger(b.dir.root, b.state.Lines)
+	b.ledger = ledger
 	switch done := !b.state.Finished.IsZero(); {
 	case b.input == "":
 	case b.inputGone && done:
@@ -136,9 +138,8 @@ func (b *batch) resume(ctx context.Context) error {
 	if b.flags.noBroadcast && b.state.Everybody > 0 {
 		return usageError(fmt.Errorf("%d of %s go to everybody, which --no-broadcast refuses", b.state.Everybody, counted(b.state.Notifications)), "")
 	}
-	var err error
-	if b.ledger, err = openLedger(b.dir.root, b.state.Lines); err != nil {
-		return &exitError{code: exitNot, err: err, hint: b.damagedHint()}
+	if ledgerErr != nil {
+		return &exitError{code: exitNot, err: ledgerErr, hint: b.damagedHint()}
 	}
 	return nil
 }
@@ -154,13 +155,8 @@ func (b *batch) another(err error) error {
 
 // readAgain reads the input to recognize it. It puts back a copy that is gone and still needed.
 func (b *batch) readAgain(ctx context.Context) (manifest, error) {
-	_, err := b.dir.root.Lstat(inputFile)
-	done := !b.state.Finished.IsZero() && b.state.ExitCode == exitQueued
-	if l, e := openLedger(b.dir.root, b.state.Lines); e == nil {
-		done = done && l.sentCount() == b.state.Notifications
-		_ = l.close()
-	}
-	if done || !errors.Is(err, fs.ErrNotExist) {
+	done := !b.state.Finished.IsZero() && b.state.ExitCode == exitQueued && (b.ledger == nil || b.ledger.sentCount() == b.state.Notifications)
+	if _, err := b.dir.root.Lstat(inputFile); done || !errors.Is(err, fs.ErrNotExist) {
 		return sizeUp(ctx, b.input, b.cmd.InOrStdin(), io.Discard)
 	}
 	copied, pending, err := b.dir.create()
