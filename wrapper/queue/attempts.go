@@ -24,6 +24,16 @@ type begun struct {
 	earlier bool   // somebody else began
 }
 
+// begunOf decodes a record. A message that is none of the queue's counts as an attempt.
+func begunOf(msg *jetstream.RawStreamMsg) (b begun, own bool) {
+	own = json.Unmarshal(msg.Data, &b) == nil && !b.At.IsZero()
+	if !own {
+		b = begun{At: msg.Time}
+	}
+	b.seq = msg.Sequence
+	return b, own
+}
+
 const (
 	// canceled is the By of a cancellation, which begins a delivery to keep it from being made.
 	canceled = "canceled"
@@ -32,9 +42,11 @@ const (
 	sent = "sent"
 )
 
-// begin stores a record that b begins what, or returns the record stored before.
+// begin stores a record that b begins what, now or at b.At, or returns the record stored before.
 func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) {
-	b.At = q.now()
+	if b.At.IsZero() {
+		b.At = q.now()
+	}
 	value, err := json.Marshal(b)
 	if err != nil {
 		return b, err
@@ -59,10 +71,9 @@ func (q *Queue) begin(ctx context.Context, what string, b begun) (begun, error) 
 		if err != nil {
 			return b, fmt.Errorf("reading who began %s: %w", what, err)
 		}
-		first := begun{seq: msg.Sequence}
-		if err := json.Unmarshal(msg.Data, &first); err != nil || first.At.IsZero() {
+		first, own := begunOf(msg)
+		if !own {
 			q.logger.WarnContext(ctx, "queue: an entry that is none of the queue's, taken for an attempt", "subject", oneLine(m.Subject), "at", msg.Time)
-			first = begun{seq: msg.Sequence, At: msg.Time}
 		}
 		first.earlier = first.By != b.By // else it is the answer that was lost
 		return first, nil

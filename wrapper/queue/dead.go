@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type DeadLetter struct {
 	Position       uint64       // of EnqueueAt; 0: none
 	Outcome        whop.Outcome // over all deliveries: NotSent and Rejected are certain
 	Reason         string       // the error of the last delivery, one line without control characters
-	Deliveries     int          // how often a worker took it
+	Deliveries     int          // how often it was taken, as [Event] counts
 	EnqueuedAt     time.Time
 	DiedAt         time.Time
 	// FirstAttempt is the time of the first attempt that may have queued it; zero if the
@@ -126,7 +127,8 @@ const retryPrefix = "retry."
 // one (DeadLetter.KeySpent), or if the queue generated the old one. Otherwise it keeps your
 // key, because an earlier send under that key may be in doubt.
 //
-// If it is not a valid notification, Retry returns a [*whop.ValidationError]. After an error it
+// If it is not a valid notification, Retry returns a [*whop.ValidationError]. If a Drop of it broke
+// off, Retry ends that, and returns [ErrNoDeadLetter]. After any other error it
 // may still be a dead letter. It is safe to retry it once more: an interrupted retry continues
 // under the key that it began with.
 func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket, error) {
@@ -137,6 +139,12 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	it, err := itemOf(msg.Header, msg.Data)
 	if err != nil {
 		return Ticket{}, fmt.Errorf("queue: dead letter %d: %w", id, err)
+	}
+	if dropped, err := q.isCanceled(ctx, delivery(it.id, it.deliveries+1)); err != nil || dropped {
+		if err == nil {
+			err = q.Drop(ctx, id)
+		}
+		return Ticket{}, cmp.Or(err, fmt.Errorf("%w: %d was dropped", ErrNoDeadLetter, id))
 	}
 	fail := func(what string, err error) (Ticket, error) {
 		return Ticket{IdempotencyKey: it.key}, fmt.Errorf("queue: dead letter %d: %s: %w", id, what, err)
@@ -155,14 +163,18 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 		if b, err = q.begin(ctx, fmt.Sprintf("%s%d", retryPrefix, id), begun{By: uuid.NewString(), Key: it.key}); err != nil {
 			return fail("beginning its retry", err)
 		}
-		if !b.earlier || b.Key == "" || b.Key == it.key {
+		if !b.earlier {
 			break
 		}
 		// A retry that was interrupted may have sent it under its key since then.
-		if it = original; b.Key != it.key {
-			it.key, it.generated, it.spent = b.Key, true, false
+		it = original
+		if b.Key != "" && b.Key != it.key {
+			it.key, it.generated, it.spent, it.firstAttempt = b.Key, true, false, time.Time{}
 		}
-		if it.firstAttempt = b.At; q.now().Sub(b.At) < keyLifetime {
+		if it.firstAttempt.IsZero() {
+			it.firstAttempt = b.At
+		}
+		if q.now().Sub(it.firstAttempt) < keyLifetime {
 			break
 		}
 		if !acceptRepeat {
@@ -172,11 +184,9 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 			return fail("beginning its retry anew", err)
 		}
 	}
-	if b.earlier && it.firstAttempt.IsZero() {
-		it.firstAttempt = b.At
-	}
 	it.deliveries++
-	if err := q.later(ctx, &it, time.Now()); err != nil {
+	it.letter = id
+	if _, err := q.later(ctx, &it, time.Now()); err != nil {
 		return fail("it is not certain whether it is in the queue again", err)
 	}
 	if err := q.remove(ctx, q.dead, id); err != nil {
@@ -186,14 +196,17 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	return Ticket{IdempotencyKey: it.key}, nil
 }
 
-// Drop removes a dead letter for good.
+// Drop removes a dead letter for good. It returns [ErrUnderWay] if a Retry of it broke off, and a
+// worker has taken the notification since. After any other error it may be dropped or not: drop it
+// again.
 func (q *Queue) Drop(ctx context.Context, id uint64) error {
 	msg, err := q.getDead(ctx, id)
 	if err != nil {
 		return err
 	}
-	if number := parseNumber(msg.Header.Get(idHeader)); number > 0 {
-		err = q.recordGone(ctx, number)
+	// A Retry that broke off may have put it back: keep that from its delivery.
+	if it, _ := itemOf(msg.Header, msg.Data); it.id > 0 {
+		err = q.cancel(ctx, it.id, it.deliveries+1, time.Time{})
 	}
 	if err == nil {
 		err = q.remove(ctx, q.dead, id)

@@ -16,7 +16,7 @@ import (
 type Event struct {
 	Notification whop.Notification // with its idempotency key; the zero value if it could not be read
 	Position     uint64            // of EnqueueAt; 0: none
-	Delivery     int               // how often a worker has taken it, from 1
+	Delivery     int               // how often it was taken, from 1: by a worker, also to put it aside until its NotBefore, and by Retry
 	Receipt      *whop.Receipt     // nil if Err is set
 	Err          error             // why it is not queued at Whop, most often a *whop.SendError
 	Dead         bool              // it is a dead letter now
@@ -32,6 +32,7 @@ type handling struct {
 	item   item
 	begun  begun
 	sent   bool // Whop has queued it
+	keep   bool // the record of this delivery must stay
 	// doubt is when an attempt may first have queued the notification; zero if none can have.
 	doubt time.Time
 }
@@ -41,53 +42,34 @@ type handling struct {
 func (h *handling) deliver(ctx, settling context.Context) {
 	q := h.worker.queue
 	invalid := h.read()
-	switch {
-	case errors.Is(invalid, errForeign):
+	if errors.Is(invalid, errForeign) {
 		q.logger.ErrorContext(ctx, "queue: a message that is none of the queue's, dropped", "subject", oneLine(h.msg.Subject()), "error", invalid)
 		_ = h.msg.Term()
 		return
-	case invalid == nil && time.Until(h.item.notBefore) > 0:
-		h.postpone(settling)
-		return
 	}
 	h.retry = h.retry && h.item.reason != "" // else it has only waited for its NotBefore
-	var err error
-	h.begun, err = q.begin(settling, delivery(h.item.id, h.item.deliveries), begun{By: uuid.NewString()})
+	// Measured before the record is stored: a record from before NotBefore shows that nothing
+	// was attempted.
+	early := h.item.notBefore.Sub(q.now())
+	moved, err := h.begin(settling, early > 0)
 	if err != nil {
 		h.leave(settling, err)
 		return
 	}
-	if h.begun.By == canceled {
-		if err := q.recordGone(settling, h.item.id); err != nil { // Cancel may have broken off before
-			h.leave(settling, err)
-			return
-		}
+	if moved {
 		h.confirm(settling)
 		return
 	}
-	if h.begun.earlier {
-		// If it moved on after that, and only the acknowledgement was lost, find it there.
-		f, err := q.become(settling, h.item.id)
-		if err != nil {
-			h.leave(settling, err)
-			return
-		}
-		h.sent = f.State == Sent
-		if h.sent || f.State == Dead || f.at > 0 && f.Deliveries > h.item.deliveries {
-			h.confirm(settling)
-			return
-		}
-	}
-	h.doubt = h.item.firstAttempt
-	if h.begun.earlier && (h.doubt.IsZero() || h.begun.At.Before(h.doubt)) {
-		h.doubt = h.begun.At
-	}
+	h.finishRetry(settling)
 	switch {
 	case invalid != nil && h.doubt.IsZero():
 		h.bury(settling, whop.NotSent, invalid)
 		return
 	case invalid != nil:
 		h.bury(settling, whop.Unknown, invalid)
+		return
+	case early > 0:
+		h.postpone(settling, early)
 		return
 	case !h.doubt.IsZero() && q.now().Sub(h.doubt) >= keyLifetime:
 		h.bury(settling, whop.Unknown, fmt.Errorf("not sent again: it may have been queued at Whop since %s, and Whop remembers a key for no more than 24 hours", h.doubt.UTC().Format(time.RFC3339)))
@@ -107,6 +89,60 @@ func (h *handling) deliver(ctx, settling context.Context) {
 	h.confirm(settling)
 	q.logger.DebugContext(ctx, "queue: sent", "idempotency_key", h.item.key, "delivery", h.item.deliveries+1, "replayed", receipt.Replayed)
 	h.observe(ctx, Event{Receipt: receipt})
+}
+
+// begin records that the delivery begins. moved is true if the notification has moved on since an
+// earlier beginning, or was canceled.
+func (h *handling) begin(ctx context.Context, early bool) (moved bool, err error) {
+	q, it := h.worker.queue, &h.item
+	if h.begun, err = q.begin(ctx, delivery(it.id, it.deliveries), begun{By: uuid.NewString()}); err != nil {
+		return false, err
+	}
+	h.doubt = it.firstAttempt
+	if h.begun.By == canceled {
+		return true, q.recordGone(ctx, it.id) // Cancel may have broken off before
+	}
+	if !h.begun.earlier {
+		return false, nil
+	}
+	// If it moved on after that, and only the acknowledgement was lost, find it there.
+	f, err := q.become(ctx, it.id)
+	if err != nil {
+		return false, err
+	}
+	if h.sent = f.State == Sent; f.past(it.deliveries) {
+		return true, nil
+	}
+	if h.begun.At.Before(it.notBefore) { // it was put aside, and not attempted
+		if early {
+			return false, nil
+		}
+		if err := q.ended(ctx, h.begun); err != nil {
+			return false, err
+		}
+		return h.begin(ctx, early) // else the old record would hide this attempt
+	}
+	if h.doubt.IsZero() || h.begun.At.Before(h.doubt) {
+		h.doubt = h.begun.At
+	}
+	return false, nil
+}
+
+// finishRetry removes the dead letter that the notification was, if Retry broke off before it did.
+func (h *handling) finishRetry(ctx context.Context) {
+	q, id := h.worker.queue, h.item.letter
+	if id == 0 {
+		return
+	}
+	h.item.letter = 0
+	letter, err := q.get(ctx, q.dead, 0, q.deadSubject(h.item.id))
+	if err == nil && letter.Sequence == id {
+		err = q.remove(ctx, q.dead, id)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		h.keep = true // so that Drop learns of this delivery
+		q.logger.WarnContext(ctx, "queue: a dead letter is sent again, and could not be removed", "dead_letter", id, "idempotency_key", h.item.key, "error", err)
+	}
 }
 
 // errForeign marks a message that the queue did not store: it has no number.

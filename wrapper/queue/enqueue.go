@@ -99,7 +99,8 @@ const enqueueWindow, enqueueBytes = 1000, 64 << 20
 // [Queue.Enqueue] would have returned. It is faster than Enqueue, because it waits for the
 // server once for up to 1,000 notifications, or 64 MiB of them. It pulls that many before it yields the first
 // result, and the time limit for tries covers all of them together. After an error it goes on
-// with the next. If you stop ranging, the notifications already pulled may be in the queue.
+// with the next. When ctx has ended, it yields [ErrNotEnqueued] for the next one, and pulls no more.
+// If you stop ranging, the notifications already pulled may be in the queue.
 func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) iter.Seq2[Ticket, error] {
 	return func(yield func(Ticket, error) bool) {
 		type enqueueing struct {
@@ -123,11 +124,17 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 			}
 			clear(window)
 			window, size = window[:0], 0
-			return ctx.Err() == nil
+			return true
 		}
 		for n := range ns {
 			var e enqueueing
-			if e.item, e.err = q.newItem(n); e.err == nil && ctx.Err() == nil {
+			if ctx.Err() != nil {
+				if finish() {
+					yield(Ticket{IdempotencyKey: n.IdempotencyKey()}, fmt.Errorf("queue: %w, nor is any after it: %w", ErrNotEnqueued, context.Cause(ctx)))
+				}
+				return
+			}
+			if e.item, e.err = q.newItem(n); e.err == nil {
 				// Without a future, finish publishes it.
 				e.future, _ = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 			}

@@ -29,6 +29,8 @@ func (q *Queue) explain(err, before error) error {
 		return fmt.Errorf("the connection to NATS is closed: %w", err)
 	case has(jetstream.JSErrCodeJetStreamNotEnabledForAccount):
 		return fmt.Errorf("the NATS account of this user has no JetStream: enable it in the server's configuration (accounts: NAME: {jetstream: enabled}): %w", err)
+	case errors.Is(err, nats.ErrNoResponders) && q.opened:
+		return fmt.Errorf("no JetStream answers: its servers start, stop or lack a leader, or it was turned off; nats server report jetstream shows which: %w", err)
 	case has(jetstream.JSErrCodeJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("the NATS server has no JetStream: start it with -js, or with a jetstream block in its configuration: %w", err)
 	case denied && api == nil:

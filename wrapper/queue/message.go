@@ -22,6 +22,7 @@ const (
 	notBeforeHeader    = "Whop-Not-Before"
 	ticketHeader       = "Whop-Ticket" // of the call that enqueued it
 	idHeader           = "Whop-Id"     // its number in the line
+	letterHeader       = "Whop-Letter" // the ID of the dead letter that Retry put back
 	deliveriesHeader   = "Whop-Deliveries"
 	enqueuedHeader     = "Whop-Enqueued"
 	firstAttemptHeader = "Whop-First-Attempt"
@@ -49,12 +50,13 @@ type item struct {
 	ticket       string    // of the call that enqueues it; dropped after that
 
 	id         uint64 // its number in the line; 0: not stored yet
+	letter     uint64 // the dead letter that it was; 0: none, or removed
 	deliveries int    // ended ones; each stored a new message
 	enqueued   time.Time
 	// firstAttempt is when Whop may first have queued it; zero if no attempt left that in
 	// doubt.
 	firstAttempt time.Time
-	refusedSince time.Time // first refusal that may be about the credential; zero if none
+	refusedSince time.Time // by the server's clock: first refusal that may be about the credential; zero if none
 	reason       string    // why the last delivery failed
 }
 
@@ -76,6 +78,7 @@ func (it *item) message(subject, id string) *nats.Msg {
 	set(spentHeader, formatTrue(it.spent))
 	set(positionHeader, formatNumber(it.position))
 	set(idHeader, formatNumber(it.id))
+	set(letterHeader, formatNumber(it.letter))
 	set(deliveriesHeader, formatNumber(uint64(it.deliveries)))
 	set(notBeforeHeader, formatTime(it.notBefore))
 	set(enqueuedHeader, formatTime(it.enqueued))
@@ -95,6 +98,7 @@ func itemOf(header nats.Header, data []byte) (item, error) {
 		spent:        header.Get(spentHeader) == trueValue,
 		position:     parseNumber(header.Get(positionHeader)),
 		id:           parseNumber(header.Get(idHeader)),
+		letter:       parseNumber(header.Get(letterHeader)),
 		deliveries:   int(min(parseNumber(header.Get(deliveriesHeader)), 1<<30)),
 		notBefore:    parseTime(header.Get(notBeforeHeader)),
 		enqueued:     parseTime(header.Get(enqueuedHeader)),

@@ -15,7 +15,8 @@ import (
 // EnqueueAt is Enqueue for a single producer that reads a file or log in order. It stores the
 // position, from 1, with the notification. After a crash [Queue.Position] returns exactly the
 // last stored position: continue after it. EnqueueAt does not enqueue a position up to there
-// again; it sets Ticket.Duplicate.
+// again; it sets Ticket.Duplicate. It does not look up what it enqueued there before: the
+// ticket then has the key that n itself has, or none, and its State says nothing.
 //
 // Use it instead of [Queue.Enqueue] if a producer may resume after more than a day: the queue
 // remembers keys for 24 hours, but positions forever. Duplicates are found by position, not by
@@ -40,15 +41,17 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 		return ticket, fmt.Errorf("queue: %w: %w", ErrNotEnqueued, err)
 	}
 	defer func() { <-last.turn }()
-	for {
+	for unanswered := false; ; {
 		if !last.known {
 			if err := last.load(ctx, q); err != nil {
 				return ticket, err
 			}
 		}
+		if position == last.position && last.ticket == it.ticket {
+			return ticket, nil // the answer to this call was lost
+		}
 		if position <= last.position {
-			ticket.Duplicate = true
-			return ticket, nil
+			return Ticket{IdempotencyKey: n.IdempotencyKey(), Duplicate: true}, nil
 		}
 		// One request at a time: the last position shows whether a lost answer was a yes.
 		var ack *jetstream.PubAck
@@ -57,16 +60,17 @@ func (q *Queue) EnqueueAt(ctx context.Context, n whop.Notification, position uin
 			return err
 		})
 		if err == nil {
-			last.seq, last.position = ack.Sequence, position
+			last.seq, last.position, last.ticket = ack.Sequence, position, it.ticket
 			return ticket, nil
 		}
 		last.known = false
 		switch {
-		case isRefusal(err): // a conflict too
+		case isRefusal(err) && !unanswered: // a conflict too
 			return ticket, fmt.Errorf("queue: %w: %w", ErrNotEnqueued, err)
-		case errors.Is(err, nats.ErrConnectionClosed), !sleep(ctx, 250*time.Millisecond):
+		case isRefusal(err) && !isConflict(err), errors.Is(err, nats.ErrConnectionClosed), !sleep(ctx, 250*time.Millisecond):
 			return ticket, fmt.Errorf("queue: %w: %w", errUncertain, err)
 		}
+		unanswered = true // if the server was only slow, the next try conflicts with this one
 	}
 }
 
@@ -87,9 +91,11 @@ type lastPosition struct {
 	known    bool
 	seq      uint64
 	position uint64
+	ticket   string // of the call that stored it
 }
 
 func (l *lastPosition) load(ctx context.Context, q *Queue) error {
+	l.known = false
 	msg, err := q.get(ctx, q.line, 0, q.numberedSubject())
 	if err == nil {
 		l.seq = msg.Sequence
@@ -108,11 +114,11 @@ func (l *lastPosition) load(ctx context.Context, q *Queue) error {
 	}
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		l.known, l.position = true, 0
+		l.known, l.position, l.ticket = true, 0, ""
 		return nil
 	case err != nil:
 		return fmt.Errorf("queue: reading the last position: %w", err)
 	}
-	l.known, l.position = true, parseNumber(msg.Header.Get(positionHeader))
+	l.known, l.position, l.ticket = true, parseNumber(msg.Header.Get(positionHeader)), msg.Header.Get(ticketHeader)
 	return nil
 }

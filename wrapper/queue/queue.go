@@ -30,6 +30,7 @@ type Queue struct {
 
 	enqueuing chan struct{} // bounds the requests at a time
 	reviving  sync.Mutex
+	opened    bool
 	last      lastPosition
 }
 
@@ -66,6 +67,7 @@ func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 	if err := q.open(ctx); err != nil {
 		return nil, fmt.Errorf("queue: opening %s: %w", q.name, err)
 	}
+	q.opened = true
 	return q, nil
 }
 

@@ -14,7 +14,8 @@ const (
 	// A worker stops after this time, if Whop has accepted nothing since, and refused this
 	// many notifications to this many targets, or all that there are;
 	refusedLong, refusedMany, refusedTargets = 5 * time.Second, 20, 5
-	// or after this time, if it refused this many to any number of targets.
+	// or after this time, if it refused this many to any number of targets, or all that do not wait
+	// for a time.
 	refusedLonger = 30 * time.Second
 	// If Whop has accepted something within this time, and now refuses all that there are with
 	// 403 or 404, that is about their targets, if they are fewer than refusedTargets.
@@ -63,12 +64,13 @@ func (r *refusals) blame() {
 func (r *refusals) provenSince(refused time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !refused.IsZero() && r.proven.After(refused)
+	return r.proven.After(refused)
 }
 
 // conclusive returns the last refusal if there were so many that they cannot be about the
-// notifications. unsettled returns how many notifications there are.
-func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendError, n, targets int) {
+// notifications. unsettled returns how many notifications there are, and how many of them do not
+// wait for a time.
+func (r *refusals) conclusive(unsettled func() (all, now int, err error)) (last *whop.SendError, n, targets int) {
 	r.mu.Lock()
 	n, targets, last = len(r.ids), len(r.targets), r.last
 	long, trusted := time.Since(r.since), time.Since(r.worked) < trustTime
@@ -79,7 +81,7 @@ func (r *refusals) conclusive(unsettled func() (int, error)) (last *whop.SendErr
 	case n >= refusedMany && (targets >= refusedTargets || long >= refusedLonger):
 		return last, n, targets
 	}
-	if all, err := unsettled(); err != nil || n < all {
+	if all, now, err := unsettled(); err != nil || n < all && (n < now || long < refusedLonger) {
 		return nil, 0, 0
 	}
 	if trusted && targets < refusedTargets && (errors.Is(last, whop.ErrForbidden) || errors.Is(last, whop.ErrNotFound)) {

@@ -82,7 +82,7 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 		w.answered(false)
 	}
 	f := judge(failure, outcome, h.item.generated)
-	if f == refused && w.refusals.provenSince(h.item.refusedSince) {
+	if f == refused && !h.item.refusedSince.IsZero() && w.refusals.provenSince(h.item.refusedSince.Add(-time.Duration(w.ahead.Load()))) {
 		f = buried
 	}
 	if f != untried {
@@ -101,7 +101,7 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 	case refused:
 		w.refusals.add(h.item.id, targetOf(h.item.body), failure)
 		if h.item.refusedSince.IsZero() {
-			h.item.refusedSince = time.Now()
+			h.item.refusedSince = time.Now().Add(time.Duration(w.ahead.Load()))
 		}
 		h.again(settling, failure, retryDelay(h.item.deliveries+2, 0))
 	case rekeyed:
@@ -134,16 +134,22 @@ func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.Send
 	default:
 		h.worker.brake.asked(max(failure.RetryAfter, time.Second))
 	}
-	if !h.begun.earlier {
-		if err := h.worker.queue.ended(ctx, h.begun); err != nil {
-			h.worker.queue.logger.WarnContext(ctx, "queue: could not record that a notification was not attempted", "idempotency_key", h.item.key, "error", err)
-		}
-	}
+	h.unbegin(ctx)
 	_ = h.msg.NakWithDelay(wait)
 	if !ending && h.worker.warned.now() {
 		h.worker.queue.logger.WarnContext(ctx, "queue: not attempted yet, will try again", "idempotency_key", h.item.key, "retry_in", wait, "error", failure)
 	}
 	h.observe(ctx, Event{Err: failure, RetryIn: max(wait, time.Millisecond)})
+}
+
+// unbegin removes the record of a delivery that made no attempt.
+func (h *handling) unbegin(ctx context.Context) {
+	if h.begun.earlier {
+		return
+	}
+	if err := h.worker.queue.ended(ctx, h.begun); err != nil {
+		h.worker.queue.logger.WarnContext(ctx, "queue: could not record that a notification was not attempted", "idempotency_key", h.item.key, "error", err)
+	}
 }
 
 // again stores a notification for its next try.
@@ -152,36 +158,48 @@ func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time
 	next.deliveries++
 	next.firstAttempt = h.doubt
 	next.reason = oneLine(failure.Error())
-	if err := h.worker.queue.later(ctx, &next, time.Now().Add(wait)); err != nil {
+	q := h.worker.queue
+	stored, err := q.later(ctx, &next, time.Now().Add(wait))
+	if err == nil && !stored && !h.doubt.IsZero() {
+		// What is stored may know nothing of this doubt. The record of an attempt shows it.
+		_, err = q.begin(ctx, delivery(next.id, next.deliveries), begun{By: uuid.NewString(), At: h.doubt})
+	}
+	if err != nil {
 		h.leave(ctx, err)
 		return
 	}
 	h.confirm(ctx)
-	h.worker.queue.logger.WarnContext(ctx, "queue: an attempt failed, will try again", "idempotency_key", h.item.key, "delivery", next.deliveries, "retry_in", wait, "error", failure)
+	q.logger.WarnContext(ctx, "queue: an attempt failed, will try again", "idempotency_key", h.item.key, "delivery", next.deliveries, "retry_in", wait, "error", failure)
 	h.observe(ctx, Event{Err: failure, RetryIn: wait})
 }
 
-// postpone stores a notification until its NotBefore.
-func (h *handling) postpone(ctx context.Context) {
+// postpone stores a notification until its NotBefore, which is after this wait.
+func (h *handling) postpone(ctx context.Context, wait time.Duration) {
+	if h.item.deliveries > 0 { // the server's clock is ahead, and would give it out again at once
+		h.unbegin(ctx)
+		_ = h.msg.NakWithDelay(wait)
+		return
+	}
 	next := h.item
 	next.deliveries++
-	if err := h.worker.queue.later(ctx, &next, next.notBefore); err != nil {
+	if _, err := h.worker.queue.later(ctx, &next, next.notBefore); err != nil {
 		h.leave(ctx, err)
 		return
 	}
 	h.confirm(ctx)
 }
 
-// later stores a notification that a worker may take at a time.
-func (q *Queue) later(ctx context.Context, it *item, at time.Time) error {
+// later stores a notification that a worker may take at a time. stored is false if another
+// worker stored it before.
+func (q *Queue) later(ctx context.Context, it *item, at time.Time) (stored bool, err error) {
 	m := it.message(q.laterSubject(it.id), delivery(it.id, it.deliveries))
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+formatTime(at))
 	m.Header.Set(jetstream.ScheduleTargetHeader, q.dueSubject(it.id))
-	_, _, err := q.publish(ctx, m)
+	ack, _, err := q.publish(ctx, m)
 	if err != nil {
-		return fmt.Errorf("putting it aside until its next try: %w", err)
+		return false, fmt.Errorf("putting it aside until its next try: %w", err)
 	}
-	return nil
+	return !ack.Duplicate, nil
 }
 
 // leave returns a notification to the queue after a failure of the queue's server. The record of
@@ -201,28 +219,56 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 	q := h.worker.queue
 	it := h.item
 	it.deliveries++
-	it.firstAttempt, it.reason = time.Time{}, oneLine(reason.Error())
+	it.firstAttempt, it.refusedSince, it.reason = time.Time{}, time.Time{}, oneLine(reason.Error())
 	if outcome == whop.Unknown {
 		it.firstAttempt = h.doubt
 	}
+	var other uint64 // the dead letter in whose place this one goes; 0: there is none
 	for {
-		m := it.message(q.deadSubject(it.id), delivery(it.id, it.deliveries))
+		m := it.message(q.deadSubject(it.id), "")
 		m.Header.Set(outcomeHeader, outcome.String())
-		_, _, err := q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
+		_, _, err := q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(other))
+		if isConflict(err) {
+			var replace bool
+			if other, replace, err = q.knowsLess(ctx, &it, outcome); replace {
+				continue
+			}
+			other = 0
+		}
 		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // another publisher's, of the largest size
 			it.reason = fmt.Sprintf("its %d bytes could not be kept beside the reason, and are number %d of the stream %s for a day: %s", len(it.body), it.id, q.name, it.reason)
 			it.body, it.key = nil, oneLine(it.key[:min(len(it.key), 255)])
 			continue
 		}
-		if err != nil && !isConflict(err) { // there is one already
+		if err != nil {
 			h.leave(ctx, fmt.Errorf("it could not become a dead letter (%w): %w", reason, err))
 			return
 		}
 		break
 	}
+	if other > 0 {
+		if err := q.remove(ctx, q.dead, other); err != nil {
+			q.logger.WarnContext(ctx, "queue: a dead letter has a newer one beside it, and could not be removed", "dead_letter", other, "idempotency_key", oneLine(it.key), "error", err)
+		}
+	}
 	h.confirm(ctx)
 	q.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", oneLine(it.key), "delivery", it.deliveries, "outcome", outcome, "error", it.reason)
 	h.observe(ctx, Event{Err: reason, Dead: true, Outcome: outcome})
+}
+
+// knowsLess returns the dead letter that a notification has already, and whether it must be replaced:
+// because it is left over from before a Retry, or because it says that the outcome is certain, of
+// which another worker knew better.
+func (q *Queue) knowsLess(ctx context.Context, it *item, outcome whop.Outcome) (id uint64, replace bool, err error) {
+	letter, err := q.get(ctx, q.dead, 0, q.deadSubject(it.id))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, false, nil // somebody retried or dropped it
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	before := parseNumber(letter.Header.Get(deliveriesHeader)) < uint64(it.deliveries)
+	return letter.Sequence, before || outcome == whop.Unknown && outcomeOf(letter.Header) != whop.Unknown, nil
 }
 
 // confirm acknowledges a notification, and waits for the server's answer. If that is lost, the
@@ -252,7 +298,7 @@ const lingerTime = 2 * time.Second
 // sent if the line does not show it yet. If the worker ends before that, prune removes it.
 func (h *handling) forget(ctx context.Context) {
 	w, b := h.worker, h.begun
-	if b.seq == 0 {
+	if b.seq == 0 || h.keep {
 		return
 	}
 	w.parts.Go(func() {

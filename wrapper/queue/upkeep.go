@@ -34,22 +34,26 @@ func (w *worker) tidyUp(ctx context.Context) {
 }
 
 // keepUp does what a worker does each second, until ctx ends.
-func (w *worker) keepUp(ctx, settling context.Context) {
-	q := w.queue
+func (w *worker) keepUp(ctx context.Context) {
 	for sleep(ctx, time.Second) {
 		w.stopIfRefused(ctx)
 		w.noteSuccess(ctx)
-		if info, err := q.consumerInfo(ctx, q.fresh); err == nil {
-			w.floor.Store(info.AckFloor.Stream)
-		}
+		w.look(ctx)
 	}
-	w.noteSuccess(settling)
+}
+
+// look asks the server how far the line is settled, and what time it is there.
+func (w *worker) look(ctx context.Context) {
+	if info, err := w.queue.consumerInfo(ctx, w.queue.fresh); err == nil {
+		w.floor.Store(info.AckFloor.Stream)
+		w.ahead.Store(int64(time.Until(info.TimeStamp)))
+	}
 }
 
 func (w *worker) stopIfRefused(ctx context.Context) {
-	last, n, targets := w.refusals.conclusive(func() (int, error) {
+	last, n, targets := w.refusals.conclusive(func() (all, now int, err error) {
 		s, err := w.queue.Stats(ctx)
-		return s.Waiting + s.Retrying + s.InFlight, err
+		return s.Waiting + s.InFlight + s.Retrying, s.Waiting + s.InFlight, err
 	})
 	if last != nil {
 		w.stop(fmt.Errorf("%w: Whop refused everything, %d notifications to %d targets in a row, which stay in the queue: check the API key, its permissions and the base URL: %w", errStopped, n, targets, last))
@@ -85,15 +89,16 @@ func (q *Queue) prune(ctx context.Context) error {
 	if err != nil || end == 0 {
 		return err
 	}
-	numberedEnd := end
+	ends := map[string]uint64{q.plainSubject(): end}
 	last, err := q.get(ctx, q.line, 0, q.numberedSubject())
-	switch {
-	case err == nil:
-		numberedEnd = min(end, last.Sequence)
-	case !errors.Is(err, jetstream.ErrMsgNotFound):
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 		return err
 	}
-	for subject, end := range map[string]uint64{q.plainSubject(): end, q.numberedSubject(): numberedEnd} {
+	// If another publisher put the last one there, the last position is before it, unknown where.
+	if err == nil && parseNumber(last.Header.Get(positionHeader)) > 0 {
+		ends[q.numberedSubject()] = min(end, last.Sequence)
+	}
+	for subject, end := range ends {
 		if err := q.ask(ctx, func(ctx context.Context) error {
 			return q.line.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end))
 		}); err != nil {
@@ -121,12 +126,11 @@ func (q *Queue) firstToStay(ctx context.Context) (uint64, error) {
 	}
 	var failed error
 	n := sort.Search(int(end-first), func(i int) bool {
-		msg, err := q.get(ctx, q.line, first+uint64(i), "")
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound): // dropped already
-			return false
-		case err != nil:
-			failed = err
+		msg, err := q.get(ctx, q.line, first+uint64(i), q.name+".send.>") // the next one that there still is
+		if err != nil {
+			if !errors.Is(err, jetstream.ErrMsgNotFound) {
+				failed = err
+			}
 			return true
 		}
 		return msg.Time.After(tooYoung)
@@ -174,10 +178,10 @@ func (q *Queue) isSettled(ctx context.Context, msg *jetstream.RawStreamMsg) (boo
 	if json.Unmarshal(msg.Data, &b) == nil && b.By == canceled && time.Since(msg.Time) < pruneAge {
 		return false, nil
 	}
-	number, _, _ := strings.Cut(what, ".")
+	number, n, _ := strings.Cut(what, ".")
 	f, err := q.become(ctx, max(1, parseNumber(number)))
 	if b.By == sent {
 		return err == nil && f.passed, err
 	}
-	return err == nil && (f.State != Waiting || delivery(f.id, f.Deliveries) != what && f.at > 0), err
+	return err == nil && f.past(int(parseNumber(n))), err
 }

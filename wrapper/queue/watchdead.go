@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,7 +26,8 @@ const tellTime = ackWait - 2*time.Second
 // or the queue. A slow tell holds up no worker.
 //
 // WatchDead waits for a NATS server that is away. It returns nil when ctx has ended. It returns
-// an error if the connection is closed, or if name belongs to a consumer that leaves letters out.
+// an error if the connection is closed, if the queue is deleted, or if name cannot be the name of a
+// consumer or belongs to one that leaves letters out.
 func (q *Queue) WatchDead(ctx context.Context, name string, tell func(context.Context, DeadLetter) error) error {
 	var warned sometimes
 	for {
@@ -36,8 +38,8 @@ func (q *Queue) WatchDead(ctx context.Context, name string, tell func(context.Co
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, errSetUp):
-			return err
+		case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, errSetUp), errors.Is(err, jetstream.ErrInvalidConsumerName), errors.Is(err, jetstream.ErrStreamNotFound):
+			return fmt.Errorf("queue: watching the dead letters: %w", err)
 		case warned.now():
 			q.logger.WarnContext(ctx, "queue: dead letters cannot be watched, trying again", "error", err)
 		}

@@ -76,16 +76,17 @@ func (q *Queue) Work(ctx context.Context, c *whop.Client, concurrency int) error
 
 	w.refusals.worked, _ = q.lastSuccess(ctx) // without it, refusals of all stop the worker
 	w.ended = ctx
+	w.look(ctx)
 	for range concurrency {
 		w.parts.Go(func() { w.serve(ctx, sending, settling, q.fresh, false) })
 	}
 	for range max(1, concurrency/4) {
 		w.parts.Go(func() { w.serve(ctx, sending, settling, q.due, true) })
 	}
-	w.parts.Go(func() { w.keepUp(ctx, settling) })
+	w.parts.Go(func() { w.keepUp(ctx) })
 	w.parts.Go(func() { w.tidyUp(ctx) })
 	ended := make(chan struct{})
-	go func() { w.parts.Wait(); close(ended) }()
+	go func() { w.parts.Wait(); w.noteSuccess(settling); close(ended) }()
 	<-ctx.Done()
 	margin := min(q.drain/4, 2*time.Second)
 	if !await(ended, q.drain-margin) {
@@ -127,6 +128,7 @@ type worker struct {
 	refusals refusals
 	success  atomic.Int64  // the last, in Unix nanoseconds; 0: noted
 	floor    atomic.Uint64 // all of the line up to this number is settled
+	ahead    atomic.Int64  // how far the server's clock is ahead of this one, in nanoseconds
 	warned   sometimes
 	ended    context.Context
 	parts    sync.WaitGroup
