@@ -56,36 +56,26 @@ func TestPoison(t *testing.T) {
 	nc := embedded(t, t.TempDir())
 	var log book
 	q := open(t, nc, queue.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	js := streams(t, q)
-	put := func(subject, data string, header ...string) {
-		m := nats.NewMsg(subject)
-		m.Data = []byte(data)
-		for i := 0; i < len(header); i += 2 {
-			m.Header.Set(header[i], header[i+1])
-		}
-		_, err := js.PublishMsg(t.Context(), m)
-		require.NoError(t, err)
-	}
 	const escape, good = "\x1b[2J\u202e", `{"company_id":"biz_1","title":"T","content":"C"}`
 	large := func(n int) string {
 		return fmt.Sprintf(`{"company_id":"biz_1","title":"T","content":"%s"}`, strings.Repeat("x", n))
 	}
-	put("whop-notify.send.plain", "", jetstream.MsgIDHeader, "empty")
-	put("whop-notify.send.plain", escape, jetstream.MsgIDHeader, "no JSON "+escape)
-	put("whop-notify.send.plain", `{"company_id":"biz_`+escape+`"}`, jetstream.MsgIDHeader, "no title")
-	put("whop-notify.send.plain", good)
-	put("whop-notify.send.plain", large(8<<20-300), jetstream.MsgIDHeader, "too large to be tried again")
-	put("whop-notify.send.plain", large(8<<20-9<<10), jetstream.MsgIDHeader, "nearly too large")
-	put("whop-notify.send.elsewhere", good, jetstream.MsgIDHeader, "good 1", "Whop-Not-Before", "yesterday", "Whop-Position", "-1")
-	put("whop-notify.due.x", good)
-	put("whop-notify.due.7", good, "Whop-Id", "99999999999999999999", "Whop-Deliveries", "-3")
-	put("whop-notify.due.8", good, "Whop-Id", "1000000", "Whop-Idempotency-Key", "good 2", "Whop-Deliveries", "99999999999", "Whop-First-Attempt", "soon")
-	put("whop-notify.dead.9", good, "Whop-Reason", escape+"\tmischief", "Whop-Outcome", escape)
-	put("whop-notify.begun.x", escape)
-	put("whop-notify.begun.11.0", `{"by":1}`)
-	put("whop-notify.send.plain", good, jetstream.MsgIDHeader, "good 3")
-	put("whop-notify.send.numbered", `{"company_id":"biz_1","title":"T","content":"D"}`, jetstream.MsgIDHeader, "good 4", "Whop-Position", "1e99")
-	kv, err := js.KeyValue(t.Context(), "whop-notify-limits")
+	put(t, q, "whop-notify.send.plain", "", jetstream.MsgIDHeader, "empty")
+	put(t, q, "whop-notify.send.plain", escape, jetstream.MsgIDHeader, "no JSON "+escape)
+	put(t, q, "whop-notify.send.plain", `{"company_id":"biz_`+escape+`"}`, jetstream.MsgIDHeader, "no title")
+	put(t, q, "whop-notify.send.plain", good)
+	put(t, q, "whop-notify.send.plain", large(8<<20-300), jetstream.MsgIDHeader, "too large to be tried again")
+	put(t, q, "whop-notify.send.plain", large(8<<20-9<<10), jetstream.MsgIDHeader, "nearly too large")
+	put(t, q, "whop-notify.send.elsewhere", good, jetstream.MsgIDHeader, "good 1", "Whop-Not-Before", "yesterday", "Whop-Position", "-1")
+	put(t, q, "whop-notify.due.x", good)
+	put(t, q, "whop-notify.due.7", good, "Whop-Id", "99999999999999999999", "Whop-Deliveries", "-3")
+	put(t, q, "whop-notify.due.8", good, "Whop-Id", "1000000", "Whop-Idempotency-Key", "good 2", "Whop-Deliveries", "99999999999", "Whop-First-Attempt", "soon")
+	put(t, q, "whop-notify.dead.9", good, "Whop-Reason", escape+"\tmischief", "Whop-Outcome", escape)
+	put(t, q, "whop-notify.begun.x", escape)
+	put(t, q, "whop-notify.begun.11.0", `{"by":1}`)
+	put(t, q, "whop-notify.send.plain", good, jetstream.MsgIDHeader, "good 3")
+	put(t, q, "whop-notify.send.numbered", `{"company_id":"biz_1","title":"T","content":"D"}`, jetstream.MsgIDHeader, "good 4", "Whop-Position", "1e99")
+	kv, err := streams(t, q).KeyValue(t.Context(), "whop-notify-limits")
 	require.NoError(t, err)
 	for _, key := range []string{"attempts", "success", "x"} {
 		_, err = kv.Put(t.Context(), key, []byte(`{"t":`+escape))
