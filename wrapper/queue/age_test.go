@@ -150,3 +150,63 @@ func TestWhatIsDoneIsDroppedAfterADay(t *testing.T) {
 	require.EqualValues(t, 10, position)
 	eventually(t, q, queue.Stats{Sent: 11})
 }
+
+// What another publisher puts there does not make the last position disappear.
+func TestThePositionOutlivesWhatComesAfterIt(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	_, err := q.EnqueueAt(t.Context(), numbered(1), 1)
+	require.NoError(t, err)
+	_, err = q.EnqueueAt(t.Context(), numbered(2), 2)
+	require.NoError(t, err)
+	body, err := numbered(3).MarshalJSON()
+	require.NoError(t, err)
+	put(t, q, "whop-notify.send.numbered", string(body), jetstream.MsgIDHeader, "from elsewhere")
+	enqueue(t, q, numbered(4))
+	stop := work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 4})
+	require.NoError(t, stop())
+	c.putOn(26 * time.Hour)
+	work(t, q, newClient(t, server), 1)
+	line, err := streams(t, q).Stream(t.Context(), "whop-notify")
+	require.NoError(t, err)
+	require.True(t, waitFor(func() bool {
+		info, err := line.Info(t.Context())
+		return err == nil && info.State.Msgs <= 3
+	}), "the plain one has gone")
+	position, err := q.Position(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, position)
+}
+
+// Those that were canceled leave holes in the line. What is young stays all the same.
+func TestHolesInTheLine(t *testing.T) {
+	t.Parallel()
+	server, c, q := agedQueue(t, t.TempDir())
+	for i := range 3 {
+		enqueue(t, q, numbered(i))
+	}
+	time.Sleep(2 * time.Second)
+	middle := time.Now().Add(-time.Second)
+	for i := range 9 {
+		enqueue(t, q, numbered(i+3))
+	}
+	for i := range 7 {
+		require.NoError(t, q.Cancel(t.Context(), numbered(i+4).IdempotencyKey()))
+	}
+	stop := work(t, q, newClient(t, server), 1)
+	eventually(t, q, queue.Stats{Sent: 5})
+	require.NoError(t, stop())
+	c.putOn(25*time.Hour - time.Since(middle))
+	stop = work(t, q, newClient(t, server), 1)
+	line, err := streams(t, q).Stream(t.Context(), "whop-notify")
+	require.NoError(t, err)
+	kept := func() int {
+		info, err := line.Info(t.Context())
+		require.NoError(t, err)
+		return int(info.State.Msgs)
+	}
+	require.True(t, waitFor(func() bool { return kept() <= 2 }))
+	require.NoError(t, stop())
+	require.Equal(t, 2, kept())
+}

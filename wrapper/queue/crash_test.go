@@ -96,25 +96,30 @@ func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
 // A retry's new key may have been used since, even a day later.
 func TestARetryThatBrokeOffLongAgoNeedsConsent(t *testing.T) {
 	t.Parallel()
-	server, c, q, letter := buried(t, paid, whoptest.Error(422, "", "No."))
-	js := streams(t, q)
-	dead, err := js.Stream(t.Context(), q.Name()+"-dead")
-	require.NoError(t, err)
-	config := dead.CachedInfo().Config
-	config.DenyDelete = true
-	_, err = js.UpdateStream(t.Context(), config)
-	require.NoError(t, err)
-	first, err := q.Retry(t.Context(), letter.ID, false)
-	require.Error(t, err)
-	work(t, q, newClient(t, server), 1)
-	require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
+	for name, n := range map[string]whop.Notification{"key_of_the_queue": paid, "key_of_the_caller": numbered(1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, c, q, letter := buried(t, n, whoptest.Error(422, "", "No."))
+			js := streams(t, q)
+			dead, err := js.Stream(t.Context(), q.Name()+"-dead")
+			require.NoError(t, err)
+			config := dead.CachedInfo().Config
+			config.DenyDelete = true
+			_, err = js.UpdateStream(t.Context(), config)
+			require.NoError(t, err)
+			first, err := q.Retry(t.Context(), letter.ID, false)
+			require.Error(t, err)
+			work(t, q, newClient(t, server), 1)
+			require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
 
-	c.putOn(24 * time.Hour)
-	_, err = q.Retry(t.Context(), letter.ID, false)
-	require.ErrorIs(t, err, queue.ErrMayRepeat)
-	second, err := q.Retry(t.Context(), letter.ID, true)
-	require.ErrorContains(t, err, "could not be removed here")
-	require.NotEqual(t, first.IdempotencyKey, second.IdempotencyKey)
+			c.putOn(24 * time.Hour)
+			_, err = q.Retry(t.Context(), letter.ID, false)
+			require.ErrorIs(t, err, queue.ErrMayRepeat)
+			second, err := q.Retry(t.Context(), letter.ID, true)
+			require.ErrorContains(t, err, "could not be removed here")
+			require.NotEqual(t, first.IdempotencyKey, second.IdempotencyKey)
+		})
+	}
 }
 
 func TestWorkEndsWhereTheConsumerIsGone(t *testing.T) {

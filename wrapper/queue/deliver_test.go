@@ -249,6 +249,9 @@ func TestWorkDrainsWhatIsInFlight(t *testing.T) {
 	close(proceed)
 	require.NoError(t, <-ended)
 	require.Len(t, server.Queued(), 2)
+	stats, err := q.Stats(t.Context())
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), stats.LastSuccess, 10*time.Second)
 
 	// A notification fetched but not begun is free at once.
 	start := time.Now()

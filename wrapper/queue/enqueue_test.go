@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
@@ -228,4 +229,64 @@ func TestPositionsAreForOneProducer(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ticket.Duplicate, "now it knows")
 	eventually(t, one, queue.Stats{Waiting: 2})
+}
+
+// Who passes thousands learns which are certainly not in the queue.
+func TestEnqueueAllAfterItsContextHasEnded(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	pulled, results := 0, 0
+	for ticket, err := range q.EnqueueAll(ctx, func(yield func(whop.Notification) bool) {
+		for i := range 5000 {
+			if pulled++; !yield(numbered(i)) {
+				return
+			}
+		}
+	}) {
+		require.Equal(t, fmt.Sprintf("invoice-%d", results), ticket.IdempotencyKey)
+		if results++; results == 1000 {
+			cancel()
+		}
+		if results <= 1000 {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorIs(t, err, queue.ErrNotEnqueued)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorContains(t, err, "nor is any after it")
+	}
+	require.Equal(t, 1001, results)
+	require.Equal(t, 1001, pulled)
+	eventually(t, q, queue.Stats{Waiting: 1000})
+}
+
+// A look at the position that fails says nothing about it.
+func TestEnqueueAtAfterAPositionThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	_, err := q.EnqueueAt(t.Context(), numbered(1), 1)
+	require.NoError(t, err)
+	for i := range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
+		_, _ = q.Position(ctx)
+		cancel()
+		ticket, err := q.EnqueueAt(t.Context(), numbered(i+2), uint64(i+2))
+		require.NoError(t, err)
+		require.False(t, ticket.Duplicate)
+	}
+}
+
+// Nothing is looked up for a position that is behind: its ticket has the caller's key, or none.
+func TestTheTicketOfAPositionThatIsBehind(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	_, err := q.EnqueueAt(t.Context(), paid, 1)
+	require.NoError(t, err)
+	for _, n := range []whop.Notification{paid, numbered(1)} {
+		ticket, err := q.EnqueueAt(t.Context(), n, 1)
+		require.NoError(t, err)
+		require.Equal(t, queue.Ticket{IdempotencyKey: n.IdempotencyKey(), Duplicate: true}, ticket)
+	}
 }

@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -90,8 +89,10 @@ func TestCancelThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t)
 	enqueue(t, q, numbered(1))
-	_, err := streams(t, q).Publish(t.Context(), "whop-notify.begun.1.0", fmt.Appendf(nil, `{"by":"canceled","at":%q}`, time.Now().Format(time.RFC3339)))
-	require.NoError(t, err)
+	put(t, q, "whop-notify.begun.1.0", begunBy("canceled"))
+	enqueue(t, q, numbered(2))
+	put(t, q, "whop-notify.begun.2.0", begunBy("canceled"))
+	require.NoError(t, q.Cancel(t.Context(), "invoice-2"), "with no worker")
 	server := whoptest.NewServer(t)
 	work(t, q, newClient(t, server), 1)
 	require.True(t, waitFor(func() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -290,6 +291,20 @@ func TestWhatIsMissedLaterNamesTheRight(t *testing.T) {
 		work(t, q, newClient(t, server), 1)
 		require.True(t, waitFor(func() bool { return strings.Contains(log.String(), "lacks a right: allow it to publish to") }), &log)
 	})
+}
+
+// A server that has lost its JetStream is another thing than one that never had it.
+func TestJetStreamThatIsTurnedOff(t *testing.T) {
+	t.Parallel()
+	s := listening(t, nil)
+	q := open(t, connect(t, s.ClientURL()))
+	port := s.Addr().(*net.TCPAddr).Port
+	s.Shutdown()
+	s.WaitForShutdown()
+	listening(t, func(o *server.Options) { o.Port, o.JetStream = port, false })
+	require.True(t, waitFor(embeddedConn(t, q).IsConnected))
+	_, err := q.Stats(t.Context())
+	require.ErrorContains(t, err, "no JetStream answers: its servers start, stop or lack a leader, or it was turned off")
 }
 
 func TestOpenNamesAServerThatIsAway(t *testing.T) {

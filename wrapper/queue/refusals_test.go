@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,4 +136,49 @@ func TestARefusalOfOneAmongManyIsADeadLetter(t *testing.T) {
 			require.Equal(t, whop.Rejected, graveyard(t, q)[0].Outcome)
 		})
 	}
+}
+
+// A dead letter that is retried is judged by what Whop answers from then on.
+func TestARetriedLetterIsNoProofAgainstTheKey(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	var revoked atomic.Bool
+	server.ScriptFunc(func(r whoptest.Request) whoptest.Reply {
+		switch {
+		case revoked.Load():
+			return whoptest.Error(401, "", "Who are you?")
+		case r.IdempotencyKey == "biz_bad-0":
+			return whoptest.Error(403, "", "You may not.")
+		}
+		return whoptest.Serve()
+	})
+	q := newQueue(t)
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() { ended <- q.Work(ctx, newClient(t, server), 1) }()
+	enqueue(t, q, to("biz_good", 0))
+	enqueue(t, q, to("biz_bad", 0))
+	eventually(t, q, queue.Stats{Sent: 1, Dead: 1})
+	revoked.Store(true)
+	_, err := q.Retry(t.Context(), graveyard(t, q)[0].ID, false)
+	require.NoError(t, err)
+	require.ErrorIs(t, <-ended, whop.ErrUnauthorized)
+	require.Zero(t, counts(t, q).Dead)
+}
+
+// What waits for its time has not been refused, and keeps no worker at work that is refused
+// everything.
+func TestAllButThoseThatWaitForTheirTime(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Error(401, "", "Who are you?") })
+	q := newQueue(t)
+	enqueue(t, q, to("biz_1", 0))
+	_, err := q.Enqueue(t.Context(), to("biz_1", 1), queue.NotBefore(time.Now().Add(time.Hour)))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.ErrorIs(t, q.Work(ctx, newClient(t, server), 1), whop.ErrUnauthorized)
+	eventually(t, q, queue.Stats{Retrying: 2})
 }

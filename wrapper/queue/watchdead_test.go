@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/whopnotify/whopnotify/wrapper/queue"
@@ -111,4 +113,29 @@ func TestDeadLettersAreTold(t *testing.T) {
 	end()
 	require.Equal(t, map[string]int{"invoice-0": 1, "invoice-1": 1, "invoice-2": 1, "invoice-3": 1}, told)
 	eventually(t, q, queue.Stats{Dead: 4})
+}
+
+// A watcher that can never tell anything says so.
+func TestAWatcherThatCannotWatch(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		consumer string
+		change   func(*testing.T, *queue.Queue)
+		want     error
+	}{
+		"name": {"a b", func(*testing.T, *queue.Queue) {}, jetstream.ErrInvalidConsumerName},
+		"stream": {"hook", func(t *testing.T, q *queue.Queue) {
+			require.NoError(t, streams(t, q).DeleteStream(t.Context(), "whop-notify-dead"))
+		}, jetstream.ErrStreamNotFound},
+		"closed": {"hook", func(t *testing.T, q *queue.Queue) { embeddedConn(t, q).Close() }, nats.ErrConnectionClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q := open(t, connect(t, listening(t, nil).ClientURL()))
+			c.change(t, q)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			require.ErrorIs(t, q.WatchDead(ctx, c.consumer, func(context.Context, queue.DeadLetter) error { return nil }), c.want)
+		})
+	}
 }
