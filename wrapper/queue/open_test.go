@@ -302,9 +302,10 @@ func TestJetStreamThatIsTurnedOff(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	listening(t, func(o *server.Options) { o.Port, o.JetStream = port, false })
-	require.True(t, waitFor(embeddedConn(t, q).IsConnected))
-	_, err := q.Stats(t.Context())
-	require.ErrorContains(t, err, "no JetStream answers: its servers start, stop or lack a leader, or it was turned off")
+	require.True(t, waitFor(func() bool {
+		_, err := q.Stats(t.Context())
+		return strings.Contains(fmt.Sprint(err), "no JetStream answers: its servers start, stop or lack a leader, or it was turned off")
+	}), "once it is connected again")
 }
 
 func TestOpenNamesAServerThatIsAway(t *testing.T) {
