@@ -90,7 +90,9 @@ func (c *Client) callOf(req *http.Request, version string) (*call, error) {
 	template.Method = cmp.Or(req.Method, http.MethodGet) // as net/http has it
 	template.Body, template.GetBody, template.Header = nil, nil, http.Header{}
 	for name, values := range req.Header {
-		name = http.CanonicalHeaderKey(name)
+		if name = http.CanonicalHeaderKey(name); name == "X-Idempotency-Key" {
+			name = strings.ToLower(name) // for the reason of idempotencyHeader
+		}
 		template.Header[name] = append(template.Header[name], values...)
 	}
 	c.addHeaders(template.Header, version)

@@ -60,9 +60,9 @@ type exchanger struct {
 // not arrive: servers that are about to close an HTTP/2 connection give requests back.
 const resends = 3
 
-// attempt sends the call and reads the whole answer. Before it sends again within the
-// attempt, it asks the pace.
-func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.Context) error) *answer {
+// attempt sends the call and reads the whole answer. It sends again within the attempt only
+// where mayResend allows that.
+func (x *exchanger) attempt(ctx context.Context, call *call, mayResend func(context.Context) bool) *answer {
 	start := time.Now()
 	actx, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
@@ -72,12 +72,12 @@ func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.C
 		token, err = x.token(actx)
 	}
 	if err != nil {
-		failure := fromPeer(x.explain(ctx, actx, err), "")
+		failure := fromPeer(x.explain(ctx, actx, err, "token"), "")
 		return &answer{failure: failure, permanent: true, took: time.Since(start)}
 	}
 	a := x.exchange(ctx, actx, call, token)
 	for range resends {
-		if !a.returned || actx.Err() != nil || pace(actx) != nil {
+		if !a.returned || actx.Err() != nil || !mayResend(actx) {
 			break
 		}
 		a = x.exchange(ctx, actx, call, token)
@@ -93,8 +93,8 @@ func (x *exchanger) attempt(ctx context.Context, call *call, pace func(context.C
 // exchange sends one request, and reads the answer.
 func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string) *answer {
 	a := &answer{token: token}
-	var seen evidence
-	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits)), token)
+	seen := evidence{bodyless: len(call.body) == 0}
+	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits.of(call))), token)
 	if x.http1.Load() {
 		req.GetBody = seen.rewind(call.body)
 	}
@@ -106,7 +106,7 @@ func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string
 		a.wroteEarlier = seen.wroteEarlier.Load()
 		if a.answered() {
 			if err != nil {
-				a.bodyErr = fromPeer(x.explain(ctx, actx, err), token)
+				a.bodyErr = fromPeer(x.explain(ctx, actx, err, "complete answer"), token)
 			}
 			return a
 		}
@@ -120,7 +120,7 @@ func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string
 		a.returned = !a.arrived && seen.lostConnection(err)
 	}
 	err = &url.Error{Op: req.Method[:1] + strings.ToLower(req.Method[1:]), URL: req.URL.Redacted(), Err: err}
-	a.failure = fromPeer(x.explain(ctx, actx, err), token)
+	a.failure = fromPeer(x.explain(ctx, actx, err, "complete answer"), token)
 	return a
 }
 
@@ -162,25 +162,26 @@ func (x *exchanger) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// explain tells which deadline expired: the caller's or the attempt's.
-func (x *exchanger) explain(ctx, attempt context.Context, err error) error {
+// explain tells which deadline expired, the caller's or the attempt's, and what was missing.
+func (x *exchanger) explain(ctx, attempt context.Context, err error, missing string) error {
 	switch {
 	case ctx.Err() != nil && !(errors.Is(err, ctx.Err()) && errors.Is(err, context.Cause(ctx))):
 		return withReason(err, contextError(ctx))
 	case ctx.Err() == nil && attempt.Err() != nil:
-		return &attemptTimeoutError{after: x.timeout, err: err}
+		return &attemptTimeoutError{missing, x.timeout, err}
 	}
 	return err
 }
 
 // attemptTimeoutError is a time-out of WithAttemptTimeout, not of the caller's context.
 type attemptTimeoutError struct {
-	after time.Duration
-	err   error
+	missing string
+	after   time.Duration
+	err     error
 }
 
 func (e *attemptTimeoutError) Error() string {
-	return fmt.Sprintf("no complete answer within the attempt's %v: %v", e.after, e.err)
+	return fmt.Sprintf("no %s within the attempt's %v: %v", e.missing, e.after, e.err)
 }
 func (e *attemptTimeoutError) Unwrap() error { return e.err }
 func (e *attemptTimeoutError) Timeout() bool { return true }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,4 +65,35 @@ type stuck struct{ ctx context.Context }
 func (s stuck) Read([]byte) (int, error) {
 	<-s.ctx.Done()
 	return 0, s.ctx.Err()
+}
+
+// A resend within an attempt waits for the hold that began meanwhile.
+func TestResendDuringAHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, asked, requests := time.Now(), 0, 0
+		var client *whop.Client
+		client = newClient(t, "https://whop.test", inMemory(func(r *http.Request) (*http.Response, error) {
+			switch requests++; requests {
+			case 1: // it gets a connection, and writes nothing into that
+				trace := httptrace.ContextClientTrace(r.Context())
+				trace.GetConn("whop.test:443")
+				trace.GotConn(httptrace.GotConnInfo{})
+				return nil, io.EOF
+			case 2:
+				return response(429, "", "Retry-After", "30"), nil
+			}
+			assert.GreaterOrEqual(t, time.Since(start), 30*time.Second)
+			return response(200, queuedBody), nil
+		}), whop.WithLimiter(limiterFunc(func(context.Context) error {
+			if asked++; asked == 2 {
+				soon, cancel := context.WithTimeout(t.Context(), time.Second) // it does not wait out the hold
+				defer cancel()
+				_, _ = client.Send(soon, paid)
+			}
+			return nil
+		})), whop.WithRetryPolicy(whop.RetryPolicy{MaxAttempts: 2, BaseDelay: time.Microsecond}))
+		receipt, err := client.Send(t.Context(), paid)
+		require.NoError(t, err)
+		assert.Equal(t, 2, receipt.Attempts)
+	})
 }

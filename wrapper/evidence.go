@@ -35,6 +35,7 @@ type evidence struct {
 	http2        atomic.Bool
 	wroteEarlier atomic.Bool // headers, on an earlier connection
 
+	bodyless  bool // its headers are the whole request
 	transport transportTraits
 	trace     httptrace.ClientTrace
 }
@@ -58,6 +59,16 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 		hidesProxies:  ok && t.OnProxyConnectResponse == nil,
 		tellsProtocol: ok && (t.Protocols == nil || !t.Protocols.UnencryptedHTTP2()),
 	}
+}
+
+// of is what is known for one call. A transport of net/http's sends by itself again what has a
+// safe method, also after it was written.
+func (t transportTraits) of(call *call) transportTraits {
+	switch call.template.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		t.netHTTP = false
+	}
+	return t
 }
 
 // hooks returns the trace that gathers e, for one attempt over such a transport.
@@ -157,6 +168,8 @@ func (e *evidence) cannotHaveArrived(err error) bool {
 	case e.wroteHeaders.Load():
 		http1 := !e.http2.Load()
 		return http1 && (e.writeFailed.Load() || failedOp(err) == "write") || streamRefused(err)
+	case e.bodyless && e.gotConn.Load() && (e.http2.Load() || !e.transport.tellsProtocol):
+		return streamRefused(err) // a cancelled stream may still send its headers
 	case e.wantedConn.Load() || e.transport.netHTTP:
 		return true // no connection, or one that did not even get the headers
 	}

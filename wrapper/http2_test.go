@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,4 +271,49 @@ func TestHTTP2ContextEnds(t *testing.T) {
 		}
 		assert.NotZero(t, notSent)
 	})
+
+	// A request without a body can arrive after its call has been cancelled.
+	t.Run("before_its_headers_are_written", func(t *testing.T) {
+		arrived := make(chan struct{})
+		server, transport := secureServer(t, true, func(_ http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete {
+				close(arrived)
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var cancels atomic.Bool
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			return slowConn{conn, func() {
+				if cancels.Load() {
+					cancel()
+					time.Sleep(50 * time.Millisecond)
+				}
+			}}, err
+		}
+		client := newClient(t, "https://"+server, whop.WithHTTPClient(&http.Client{Transport: transport}))
+		do := func(ctx context.Context, method string) error {
+			request, err := http.NewRequestWithContext(ctx, method, client.BaseURL()+"other", http.NoBody)
+			require.NoError(t, err)
+			return ignoringResponse(client.Do(request))
+		}
+		require.NoError(t, do(t.Context(), http.MethodPost))
+		cancels.Store(true)
+		failure, ok := errors.AsType[*whop.SendError](do(ctx, http.MethodDelete))
+		require.True(t, ok)
+		assert.Equal(t, whop.Unknown, failure.Outcome, "%v", failure)
+		<-arrived
+	})
+}
+
+// slowConn is a connection that does something before each write.
+type slowConn struct {
+	net.Conn
+	before func()
+}
+
+func (c slowConn) Write(p []byte) (int, error) {
+	c.before()
+	return c.Conn.Write(p)
 }

@@ -89,9 +89,10 @@ func TestFailingTokenSource(t *testing.T) {
 		"error":             func(context.Context) (string, error) { return "", vault },
 		"no token":          func(context.Context) (string, error) { return "", nil },
 		"control character": func(context.Context) (string, error) { return "secret-token\r\nX: y", nil },
+		"slow":              func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, "https://whop.test", whop.WithTokenSource(source), inMemory(func(*http.Request) (*http.Response, error) {
+			client := newClient(t, "https://whop.test", whop.WithTokenSource(source), whop.WithAttemptTimeout(50*time.Millisecond), inMemory(func(*http.Request) (*http.Response, error) {
 				t.Error("a request went out")
 				return nil, io.EOF
 			}))
@@ -100,8 +101,11 @@ func TestFailingTokenSource(t *testing.T) {
 			assert.Equal(t, 1, failure.Attempts)
 			assert.ErrorContains(t, failure, "token source")
 			assert.NotContains(t, failure.Error(), "secret-token")
-			if name == "error" {
+			switch name {
+			case "error":
 				assert.ErrorIs(t, failure, vault)
+			case "slow":
+				assert.ErrorContains(t, failure, "no token within the attempt's 50ms")
 			}
 		})
 	}

@@ -179,9 +179,9 @@ func WithoutBroadcasts() Option {
 
 // WithHTTPClient uses the transport, cookie jar and time-out of c; the time-out bounds
 // an attempt, as [WithAttemptTimeout] does, and the shorter of the two wins.
-// Redirects are not followed, whatever its CheckRedirect. c is not changed, but after an
-// attempt's time-out the idle connections of its transport are closed, since those may be
-// dead as well. Without a transport, all clients share a copy of [http.DefaultTransport],
+// Redirects are not followed, whatever its CheckRedirect. c is not changed, but after a
+// time-out, also of the context, the idle connections of its transport are closed, since those may
+// be dead as well. Without a transport, all clients share a copy of [http.DefaultTransport],
 // with its proxies and time-outs, that keeps up to 1,024 idle connections, reads up to
 // 1 MiB of an answer's header, and pings on HTTP/2. A transport of your own should do that
 // too, or a network that forgets a connection costs minutes:

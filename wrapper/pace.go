@@ -50,6 +50,12 @@ func (p *pace) wait(ctx context.Context) (probe bool, err error) {
 	return probe, nil
 }
 
+// mayResend waits for the limiter, and reports whether a request that did not arrive may go out
+// again within its attempt. During a hold the next attempt waits for the end of that.
+func (p *pace) mayResend(ctx context.Context) bool {
+	return p.waitForLimiter(ctx) == nil && !p.hold.isOn()
+}
+
 func (p *pace) waitForLimiter(ctx context.Context) error {
 	if p.limiter == nil {
 		return nil

@@ -260,3 +260,10 @@ func TestEditorsKeyRedacted(t *testing.T) {
 	assert.NotContains(t, log.String(), editors)
 	assert.Contains(t, log.String(), "[redacted]")
 }
+
+// An error is one line, also of a notification with several faults.
+func TestInvalidIsOneLine(t *testing.T) {
+	failure := sendError(t, newClient(t, "https://whop.test"), whop.ToCompany("", whop.Message{RestPath: strings.Repeat("x", 10_000)}))
+	assert.NotContains(t, failure.Error(), "\n")
+	assert.LessOrEqual(t, len(failure.Error()), 4<<10)
+}

@@ -116,7 +116,7 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 		call.waited = time.Since(start)
 
 		call.attempts++
-		last = c.exchanger.attempt(ctx, call, c.pace.waitForLimiter)
+		last = c.exchanger.attempt(ctx, call, c.pace.mayResend)
 		f := assess(last, call.other)
 		f.contextEnded = ctx.Err() != nil
 		f.keyIsFixed = call.callersKey || outcome == Unknown

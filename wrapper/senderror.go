@@ -37,7 +37,7 @@ type SendError struct {
 // Error returns the outcome, the number of attempts, the idempotency key and the reason in one line.
 func (e *SendError) Error() string {
 	if e.Attempts == 0 && errors.Is(e.Err, ErrInvalidNotification) {
-		return e.Err.Error()
+		return oneLine(e.Err.Error(), maxErrorText)
 	}
 	var b strings.Builder
 	switch e.Outcome {
