@@ -2,125 +2,54 @@ package wrapper
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
 )
 
-// fanOut is what the goroutines of one SendAll share: one that pulls the sequence, the
-// workers, one that finishes, and the caller's, which takes the results.
+// fanOut is one range over SendAll: a goroutine that pulls the sequence, one for each send, and
+// the caller's, which takes the results.
 type fanOut struct {
-	workers sync.WaitGroup
-	slots   chan struct{}
-	pulled  chan Result // without what became of them
+	send    func(context.Context, Notification) (*Receipt, error)
+	ctx     context.Context // of the sends
+	cancel  func()
+	slots   chan time.Duration // the free ones; each has how long its next send waits first, after an outage
 	results chan Result
+	drained chan struct{} // closed when nothing more is pulled
 
-	drained   chan struct{} // closed when nothing more is pulled
-	abandoned chan struct{} // closed when the sequence is left to itself
-	stopped   chan struct{} // closed when no more results are wanted
-	stop      func()        // closes it, and cancels what is in flight
+	mu        sync.Mutex
+	sends     sync.WaitGroup
+	abandoned bool    // the sequence is left to itself
+	thrown    *ending // the first that was no return
+}
 
-	mu     sync.Mutex
-	thrown *ending // the first that was no return
+func newFanOut(ctx context.Context, c *Client, concurrency int) *fanOut {
+	f := &fanOut{
+		send:    c.Send,
+		slots:   make(chan time.Duration, concurrency),
+		results: make(chan Result),
+		drained: make(chan struct{}),
+	}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	for range concurrency {
+		f.slots <- 0
+	}
+	return f
 }
 
 // sourceGrace is how long a sequence may take after the end of the context: what it is just
 // then producing still yields its result.
 const sourceGrace = 100 * time.Millisecond
 
-// pull takes notifications from ns, each only once there is a slot for it, and hands
-// them to workers, of which it starts no more than it needs.
-func (f *fanOut) pull(ctx context.Context, ns iter.Seq[Notification], work func(first Result)) {
-	if !f.acquire(ctx) {
-		return
-	}
-	index, started := 0, 0
-	for n := range ns {
-		r := Result{Index: index, Notification: n}
-		index++
-		select {
-		case f.pulled <- r: // to one that waits
-		default:
-			if started < cap(f.slots) {
-				if !f.start(func() { work(r) }) {
-					return
-				}
-				started++
-				break
-			}
-			select {
-			case f.pulled <- r:
-			case <-f.abandoned:
-				return
-			case <-f.stopped:
-				return
-			}
-		}
-		if !f.acquire(ctx) {
-			return
-		}
-	}
-}
-
-// acquire waits for a slot, and reports whether there is reason to use it.
-func (f *fanOut) acquire(ctx context.Context) bool {
-	select {
-	case f.slots <- struct{}{}:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// start starts a worker, unless nobody waits for it any more.
-func (f *fanOut) start(work func()) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	select {
-	case <-f.abandoned:
-		return false
-	case <-f.stopped:
-		return false
-	default:
-	}
-	f.workers.Go(func() { f.guard(work) })
-	return true
-}
-
-// next waits for what a worker is to send next.
-func (f *fanOut) next() (r Result, ok bool) {
-	select {
-	case r = <-f.pulled:
-		return r, true
-	case <-f.drained:
-	case <-f.abandoned:
-	}
-	return r, false
-}
-
-func (f *fanOut) deliver(r Result) {
-	select {
-	case f.results <- r:
-		<-f.slots
-	case <-f.stopped:
-	}
-}
-
-// sleep waits while there may be more to send.
-func (f *fanOut) sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-f.drained:
-	}
-}
-
-// finish closes the results after the last. It waits for the sequence until the context
-// ends, and then leaves it to itself.
-func (f *fanOut) finish(ctx context.Context) {
+// run sends what it takes from ns, and closes the results after the last. When ctx has ended, it
+// leaves ns to itself.
+func (f *fanOut) run(ctx context.Context, ns iter.Seq[Notification]) {
 	defer close(f.results)
+	go func() {
+		defer close(f.drained)
+		f.guard(func() { f.pull(ns) })
+	}()
 	select {
 	case <-f.drained:
 	case <-ctx.Done():
@@ -130,14 +59,75 @@ func (f *fanOut) finish(ctx context.Context) {
 		case <-f.drained:
 		case <-grace.C:
 			f.mu.Lock()
-			close(f.abandoned)
+			f.abandoned = true
 			f.mu.Unlock()
 		}
 	}
-	f.workers.Wait()
+	f.sends.Wait()
 }
 
-// guard makes a panic of do, or its Goexit, stop the others and be kept for rethrow.
+// pull takes notifications from ns, each only once there is a slot for it.
+func (f *fanOut) pull(ns iter.Seq[Notification]) {
+	index := 0
+	slot, ok := f.slot()
+	if !ok {
+		return
+	}
+	for n := range ns {
+		r, wait := Result{Index: index, Notification: n}, slot
+		if !f.start(func() {
+			if wait > 0 {
+				_ = sleep(f.ctx, wait) // if the context ends, send says so
+			}
+			r.Receipt, r.Err = f.send(f.ctx, n)
+			f.results <- r
+			f.slots <- outageWait(wait, r.Err)
+		}) {
+			return
+		}
+		index++
+		if slot, ok = f.slot(); !ok {
+			return
+		}
+	}
+}
+
+// slot waits for a free one, and reports whether there is reason to use it.
+func (f *fanOut) slot() (wait time.Duration, ok bool) {
+	select {
+	case wait = <-f.slots:
+	case <-f.ctx.Done():
+	}
+	return wait, f.ctx.Err() == nil
+}
+
+// start starts a send, unless nobody waits for it any more.
+func (f *fanOut) start(send func()) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.abandoned {
+		f.sends.Go(func() { f.guard(send) })
+	}
+	return !f.abandoned
+}
+
+// After a send that could not be made at all, the next in its slot waits, for twice as long each
+// time.
+const (
+	minOutageWait = 250 * time.Millisecond
+	maxOutageWait = 5 * time.Second
+)
+
+// outageWait returns how long to wait after a send that waited before, and ended with err.
+func outageWait(waited time.Duration, err error) time.Duration {
+	failure, failed := errors.AsType[*SendError](err)
+	if !failed || failure.Outcome != NotSent || !failure.Retryable() {
+		return 0
+	}
+	return min(max(2*waited, minOutageWait), maxOutageWait)
+}
+
+// guard keeps a panic of do, or its Goexit, for rethrow, and ends the others.
 func (f *fanOut) guard(do func()) {
 	var end ending
 	defer func() {
@@ -149,7 +139,7 @@ func (f *fanOut) guard(do func()) {
 			f.thrown = &end
 		}
 		f.mu.Unlock()
-		f.stop()
+		f.cancel()
 	}()
 	defer end.keep()
 	do()

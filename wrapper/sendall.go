@@ -2,11 +2,8 @@ package wrapper
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Result is what became of one notification of [Client.SendAll].
@@ -24,7 +21,7 @@ const defaultConcurrency = 16
 // many notifications, however many there are: it pulls the next only after an earlier
 // result was consumed. Each is sent as by [Client.Send], with the pacing, the hold after
 // a 429 and the retry budget that the client shares. Where one cannot be sent at all, as in
-// an outage, its worker waits before it takes the next, up to 5 s, so that an outage does
+// an outage, the one that takes its place waits first, up to 5 s, so that an outage does
 // not use up the sequence.
 //
 // To stop, cancel ctx and range on: no more is pulled, and everything that was pulled
@@ -54,56 +51,18 @@ func (c *Client) SendAll(ctx context.Context, ns iter.Seq[Notification], concurr
 			yield(Result{Index: -1, Err: &SendError{Outcome: NotSent, Err: err}})
 			return
 		}
-		sending, cancel := context.WithCancel(ctx)
-		f := &fanOut{
-			slots:     make(chan struct{}, concurrency),
-			pulled:    make(chan Result),
-			results:   make(chan Result),
-			drained:   make(chan struct{}),
-			abandoned: make(chan struct{}),
-			stopped:   make(chan struct{}),
-		}
-		f.stop = sync.OnceFunc(func() {
-			cancel()
-			close(f.stopped)
-		})
-		go f.guard(func() {
-			defer close(f.drained)
-			f.pull(sending, ns, func(first Result) { c.work(sending, f, first) })
-		})
-		go f.finish(ctx)
+		f := newFanOut(ctx, c, concurrency)
+		go f.run(ctx, ns)
 		defer f.rethrow()
 		defer func() {
-			f.stop()
-			for range f.results { // until the last worker has ended
+			f.cancel()
+			for range f.results { // until the last send has ended
 			}
 		}()
 		for r := range f.results {
 			if !yield(r) {
 				return
 			}
-		}
-	}
-}
-
-// A worker that could not send at all waits before it goes on, for twice as long each time.
-const (
-	minOutageWait = 250 * time.Millisecond
-	maxOutageWait = 5 * time.Second
-)
-
-// work sends first, and then what is pulled, one after the other. A new goroutine for
-// each would cost more, since net/http goes deeper than the stack that one starts with.
-func (c *Client) work(ctx context.Context, f *fanOut, first Result) {
-	var wait time.Duration
-	for r, ok := first, true; ok; r, ok = f.next() {
-		r.Receipt, r.Err = c.Send(ctx, r.Notification)
-		f.deliver(r)
-		if failure, failed := errors.AsType[*SendError](r.Err); failed && failure.Outcome == NotSent && failure.Retryable() {
-			wait = min(max(2*wait, minOutageWait), maxOutageWait)
-			f.sleep(ctx, wait)
-		} else {
-			wait = 0
 		}
 	}
 }
