@@ -20,27 +20,24 @@ func configure(opts []Option) (*config, error) {
 		attemptTimeout: defaultAttemptTimeout,
 		limiter:        newSlidingWindow(),
 	}
-	var errs []error
 	for i, opt := range opts {
 		if opt == nil {
-			errs = append(errs, badOption("NewClient", "option %d of %d is nil", i+1, len(opts)))
+			cfg.refuse("NewClient", "option %d of %d is nil", i+1, len(opts))
 			continue
 		}
-		if err := opt(cfg); err != nil {
-			errs = append(errs, err)
-		}
+		opt(cfg)
 	}
 
 	if !cfg.authenticated {
 		key := os.Getenv("WHOP_API_KEY")
-		token, err := staticToken(key)
+		var err error
+		cfg.token, err = staticToken(key)
 		switch {
 		case key == "":
-			errs = append(errs, badOption("WithAPIKey", "there is no API key: use WithAPIKey or WithTokenSource, or set WHOP_API_KEY"))
+			cfg.refuse("WithAPIKey", "there is no API key: use WithAPIKey or WithTokenSource, or set WHOP_API_KEY")
 		case err != nil:
-			errs = append(errs, badOption("WHOP_API_KEY", "%v", err))
+			cfg.refuse("WHOP_API_KEY", "%v", err)
 		}
-		cfg.token = token
 	}
 
 	from, what := "WithBaseURL", "the base URL"
@@ -51,10 +48,10 @@ func configure(opts []Option) (*config, error) {
 	base, insecure, err := checkBaseURL(*cfg.baseURL)
 	switch {
 	case err != nil:
-		errs = append(errs, badOption(from, "%v", err))
+		cfg.refuse(from, "%v", err)
 	case insecure && !cfg.insecureHTTP:
-		errs = append(errs, badOption("WithInsecureHTTP",
-			"is needed for %s, which is plain http to a host that is not loopback: anybody on the way can read the key. Better use https", what))
+		cfg.refuse("WithInsecureHTTP",
+			"is needed for %s, which is plain http to a host that is not loopback: anybody on the way can read the key. Better use https", what)
 	}
 	cfg.baseURL = &base
 
@@ -64,11 +61,11 @@ func configure(opts []Option) (*config, error) {
 		cfg.apiVersion = new(cmp.Or(os.Getenv("WHOP_API_VERSION"), DefaultAPIVersion))
 	}
 	if cfg.contract, err = contractOf(*cfg.apiVersion); err != nil {
-		errs = append(errs, badOption(from, "%q %v", *cfg.apiVersion, err))
+		cfg.refuse(from, "%q %v", *cfg.apiVersion, err)
 	}
 
 	cfg.policy = cfg.policy.withDefaults()
-	return cfg, errors.Join(errs...)
+	return cfg, errors.Join(cfg.errs...)
 }
 
 // checkBaseURL returns the URL with the slash at the end that the generated client

@@ -1,13 +1,13 @@
 package wrapper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 )
@@ -23,9 +23,10 @@ const (
 
 // Option configures a [Client]. If an option is given twice, the last one wins; an option
 // overrides its environment variable.
-type Option func(*config) error
+type Option func(*config)
 
 type config struct {
+	errs           []error // what is wrong with the options
 	token          func(context.Context) (string, error)
 	authenticated  bool // by an option, if perhaps a wrong one
 	baseURL        *string
@@ -52,9 +53,9 @@ type OptionError struct {
 // Error names the option and the reason.
 func (e *OptionError) Error() string { return "whop: " + e.Option + ": " + e.Reason }
 
-// badOption returns an [*OptionError]. Reasons take args as [fmt.Sprintf] does.
-func badOption(option, reason string, args ...any) error {
-	return &OptionError{Option: option, Reason: fmt.Sprintf(reason, args...)}
+// refuse notes an [*OptionError]. Reasons take args as [fmt.Sprintf] does.
+func (cfg *config) refuse(option, reason string, args ...any) {
+	cfg.errs = append(cfg.errs, &OptionError{Option: option, Reason: fmt.Sprintf(reason, args...)})
 }
 
 // WithAPIKey authenticates with an app's API key, or a credential that acts for an app,
@@ -63,14 +64,12 @@ func badOption(option, reason string, args ...any) error {
 // environment variable WHOP_API_KEY. An empty key, or one with other characters than
 // printable ASCII without spaces, is an error.
 func WithAPIKey(key string) Option {
-	return func(cfg *config) error {
+	return func(cfg *config) {
 		cfg.authenticated = true
-		token, err := staticToken(key)
-		if err != nil {
-			return badOption("WithAPIKey", "%v", err)
+		var err error
+		if cfg.token, err = staticToken(key); err != nil {
+			cfg.refuse("WithAPIKey", "%v", err)
 		}
-		cfg.token = token
-		return nil
 	}
 }
 
@@ -103,10 +102,10 @@ func checkToken(token string) error {
 // limiter, which is the whole client's, is stricter than it needs to be, and a
 // 429 of one holds back the others.
 func WithTokenSource(f func(context.Context) (string, error)) Option {
-	return func(cfg *config) error {
+	return func(cfg *config) {
 		cfg.authenticated = true
 		if f == nil {
-			return badOption("WithTokenSource", "the token source is nil")
+			cfg.refuse("WithTokenSource", "the token source is nil")
 		}
 		cfg.token = func(ctx context.Context) (string, error) {
 			var token string
@@ -122,7 +121,6 @@ func WithTokenSource(f func(context.Context) (string, error)) Option {
 			}
 			return token, nil
 		}
-		return nil
 	}
 }
 
@@ -131,19 +129,13 @@ func WithTokenSource(f func(context.Context) (string, error)) Option {
 // [DefaultBaseURL]. It is an absolute URL without credentials, query or fragment;
 // plain http is for loopback addresses, or needs [WithInsecureHTTP].
 func WithBaseURL(u string) Option {
-	return func(cfg *config) error {
-		cfg.baseURL = &u
-		return nil
-	}
+	return func(cfg *config) { cfg.baseURL = &u }
 }
 
 // WithInsecureHTTP allows plain http to a host that is not loopback. The key then
 // crosses the network readable.
 func WithInsecureHTTP() Option {
-	return func(cfg *config) error {
-		cfg.insecureHTTP = true
-		return nil
-	}
+	return func(cfg *config) { cfg.insecureHTTP = true }
 }
 
 // WithAPIVersion picks the dated version of Whop's API, as the header Api-Version-Date,
@@ -159,10 +151,7 @@ func WithInsecureHTTP() Option {
 // version is refused with [ErrIdempotencyMismatch]. So switch while no notification with a
 // key of its own is in doubt.
 func WithAPIVersion(date string) Option {
-	return func(cfg *config) error {
-		cfg.apiVersion = &date
-		return nil
-	}
+	return func(cfg *config) { cfg.apiVersion = &date }
 }
 
 // WithoutBroadcasts refuses every notification that [Notification.OnlyUsers] has not
@@ -171,10 +160,7 @@ func WithAPIVersion(date string) Option {
 // result of OnlyUsers too. It does not look at calls through [Client.API] and [Client.Do].
 // The client of a queue's worker refuses such a notification as well: it becomes a dead letter.
 func WithoutBroadcasts() Option {
-	return func(cfg *config) error {
-		cfg.noBroadcasts = true
-		return nil
-	}
+	return func(cfg *config) { cfg.noBroadcasts = true }
 }
 
 // WithHTTPClient uses the transport, cookie jar and time-out of c; the time-out bounds
@@ -207,60 +193,51 @@ func WithoutBroadcasts() Option {
 // case, where Header.Get does not find it; under its canonical name [*http.Transport]
 // would take the request for one that it may deliver again.
 func WithHTTPClient(c *http.Client) Option {
-	return func(cfg *config) error {
-		if c == nil {
-			return badOption("WithHTTPClient", "the client is nil")
-		}
-		if c.Transport != nil && isNil(c.Transport) {
-			return badOption("WithHTTPClient", "the transport is a nil %T; leave it out for the default", c.Transport)
-		}
-		if c.Jar != nil && isNil(c.Jar) {
-			return badOption("WithHTTPClient", "the cookie jar is a nil %T; leave it out for none", c.Jar)
-		}
-		if c.Timeout < 0 {
-			return badOption("WithHTTPClient", "the time-out %v is negative", c.Timeout)
+	return func(cfg *config) {
+		switch {
+		case c == nil:
+			cfg.refuse("WithHTTPClient", "the client is nil")
+			return
+		case c.Transport != nil && isNil(c.Transport):
+			cfg.refuse("WithHTTPClient", "the transport is a nil %T; leave it out for the default", c.Transport)
+		case c.Jar != nil && isNil(c.Jar):
+			cfg.refuse("WithHTTPClient", "the cookie jar is a nil %T; leave it out for none", c.Jar)
+		case c.Timeout < 0:
+			cfg.refuse("WithHTTPClient", "the time-out %v is negative", c.Timeout)
 		}
 		cfg.httpClient = c
-		return nil
 	}
 }
 
 // WithAttemptTimeout bounds each attempt, the reading of the answer included. Default,
 // also for 0, is 30 s. The whole of a send is bounded by its context.
 func WithAttemptTimeout(d time.Duration) Option {
-	return func(cfg *config) error {
+	return func(cfg *config) {
 		if d < 0 {
-			return badOption("WithAttemptTimeout", "%v is negative", d)
+			cfg.refuse("WithAttemptTimeout", "%v is negative", d)
 		}
-		if d == 0 {
-			d = defaultAttemptTimeout
-		}
-		cfg.attemptTimeout = d
-		return nil
+		cfg.attemptTimeout = cmp.Or(d, defaultAttemptTimeout)
 	}
 }
 
 // WithRetryPolicy changes how often and how patiently a send is retried. Negative
 // fields are an error.
 func WithRetryPolicy(p RetryPolicy) Option {
-	return func(cfg *config) error {
-		var negative []string
-		for name, value := range map[string]int64{
-			"MaxAttempts":   int64(p.MaxAttempts),
-			"BaseDelay":     int64(p.BaseDelay),
-			"MaxDelay":      int64(p.MaxDelay),
-			"MaxRetryAfter": int64(p.MaxRetryAfter),
+	return func(cfg *config) {
+		for _, field := range []struct {
+			name  string
+			value int64
+		}{
+			{"MaxAttempts", int64(p.MaxAttempts)},
+			{"BaseDelay", int64(p.BaseDelay)},
+			{"MaxDelay", int64(p.MaxDelay)},
+			{"MaxRetryAfter", int64(p.MaxRetryAfter)},
 		} {
-			if value < 0 {
-				negative = append(negative, name)
+			if field.value < 0 {
+				cfg.refuse("WithRetryPolicy", "%s is negative", field.name)
 			}
 		}
-		if len(negative) > 0 {
-			slices.Sort(negative)
-			return badOption("WithRetryPolicy", "negative: %s", strings.Join(negative, ", "))
-		}
 		cfg.policy = p
-		return nil
 	}
 }
 
@@ -270,12 +247,11 @@ func WithRetryPolicy(p RetryPolicy) Option {
 // credential share Whop's limit, so give them the same limiter. nil means no pacing; a 429
 // still holds everybody back.
 func WithLimiter(l Limiter) Option {
-	return func(cfg *config) error {
+	return func(cfg *config) {
 		if l != nil && isNil(l) {
-			return badOption("WithLimiter", "the limiter is a nil %T; give a plain nil for none", l)
+			cfg.refuse("WithLimiter", "the limiter is a nil %T; give a plain nil for none", l)
 		}
 		cfg.limiter = l
-		return nil
 	}
 }
 
@@ -293,21 +269,17 @@ func isNil(v any) bool {
 // client asks for (the headers Deprecation and Sunset). The error that a send returns is
 // not logged. nil, the default, logs nothing.
 func WithLogger(l *slog.Logger) Option {
-	return func(cfg *config) error {
-		cfg.logger = l
-		return nil
-	}
+	return func(cfg *config) { cfg.logger = l }
 }
 
 // WithUserAgent puts a product, as in "shop/1.2", before the module's own in the
 // User-Agent header.
 func WithUserAgent(product string) Option {
-	return func(cfg *config) error {
+	return func(cfg *config) {
 		if err := headerSafe(product); err != nil {
-			return badOption("WithUserAgent", "the product %v", err)
+			cfg.refuse("WithUserAgent", "the product %v", err)
 		}
 		cfg.product = strings.TrimSpace(product)
-		return nil
 	}
 }
 
@@ -316,8 +288,5 @@ func WithUserAgent(product string) Option {
 // for it; if the context ends meanwhile, the send returns and leaves f behind. f must be
 // safe for concurrent use. nil is none.
 func WithObserver(f func(context.Context, Attempt)) Option {
-	return func(cfg *config) error {
-		cfg.observer = f
-		return nil
-	}
+	return func(cfg *config) { cfg.observer = f }
 }
