@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -249,4 +250,38 @@ func TestTwoProcessesDoNotShareAStateDirectory(t *testing.T) {
 		require.Contains(t, busy.stderr, "another process is at work on "+file+".state")
 	}
 	p.kill()
+}
+
+// A name that is not there is not that of the unfinished batch by mistake.
+func TestAFileThatIsMistyped(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 40)
+	state := killedAfter(t, server, file, 10)
+	before := len(server.Requests())
+	f := execute(t, environment(server), "batch", file+"x", "--state", state)
+	require.Equal(t, 2, f.code)
+	require.Contains(t, f.stderr, file+"x is not there, and the batch in "+state+" is of another file")
+	require.Contains(t, f.stderr, "To finish that batch without its input: whop-notify batch --state ")
+	require.Len(t, server.Requests(), before)
+}
+
+// The input puts back the copy in the directory, and nothing else does.
+func TestACopyThatIsGone(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	file := fileOf(t, 40)
+	state := killedAfter(t, server, file, 10)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	copied := filepath.Join(state, "input.ndjson")
+	require.NoError(t, os.Remove(copied))
+	require.NoError(t, os.WriteFile(file, append(text, text...), 0o600))
+	require.Equal(t, 2, execute(t, environment(server), "batch", file).code, "another input")
+	require.NoFileExists(t, copied)
+
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	f := execute(t, environment(server), "batch", file, "--rate-limit", "0")
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 40)
 }

@@ -272,24 +272,30 @@ func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
 	onceEach(t, server, 30)
 }
 
+// A terminal that closes sends SIGHUP.
 func TestBatchGoesOnAfterASignal(t *testing.T) {
 	t.Parallel()
-	server := whoptest.NewServer(t)
-	file := fileOf(t, 200)
-	p := start(t, environment(server), "batch", file, "--output", "json")
-	require.Eventually(t, func() bool { return len(server.Queued()) > 15 }, patience, time.Millisecond)
-	p.signal(syscall.SIGINT)
-	f := p.finish()
-	require.Equal(t, 1, f.code)
-	require.Contains(t, f.stderr, "interrupted, with ")
-	require.Contains(t, f.stderr, "run the same command again")
-	_, s := parseBatch(t, f.stdout)
-	require.False(t, s.Done)
-	require.Equal(t, 200, s.Queued+s.ToGo)
-	require.Len(t, server.Queued(), s.Queued)
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			server := whoptest.NewServer(t)
+			file := fileOf(t, 200)
+			p := start(t, environment(server), "batch", file, "--output", "json")
+			require.Eventually(t, func() bool { return len(server.Queued()) > 15 }, patience, time.Millisecond)
+			p.signal(signal)
+			f := p.finish()
+			require.Equal(t, 1, f.code)
+			require.Contains(t, f.stderr, "interrupted, with ")
+			require.Contains(t, f.stderr, "run the same command again")
+			_, s := parseBatch(t, f.stdout)
+			require.False(t, s.Done)
+			require.Equal(t, 200, s.Queued+s.ToGo)
+			require.Len(t, server.Queued(), s.Queued)
 
-	f = execute(t, environment(server), "batch", file, "--rate-limit", "0")
-	require.Zero(t, f.code, f.stderr)
-	onceEach(t, server, 200)
-	require.Len(t, server.Requests(), 200, "what was in flight had come to its end")
+			f = execute(t, environment(server), "batch", file, "--rate-limit", "0")
+			require.Zero(t, f.code, f.stderr)
+			onceEach(t, server, 200)
+			require.Len(t, server.Requests(), 200, "what was in flight had come to its end")
+		})
+	}
 }

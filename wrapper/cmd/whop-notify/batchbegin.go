@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -79,13 +78,9 @@ func (b *batch) start(ctx context.Context, exists bool) error {
 		return &exitError{code: exitNot, err: b.dir.unusable(err)}
 	}
 	defer copied.Close()
-	if err := copyInput(ctx, b.input, b.cmd.InOrStdin(), copied); err != nil {
-		return inputError(ctx, err)
-	}
-	if _, err := copied.Seek(0, io.SeekStart); err != nil {
-		return inputError(ctx, err)
-	}
-	found, err := check(ctx, copied, b.flags.noBroadcast)
+	in := whileCopied(ctx, b.input, b.cmd.InOrStdin(), copied)
+	defer in.Close()
+	found, err := check(ctx, in, b.flags.noBroadcast)
 	if err != nil {
 		return inputError(ctx, err)
 	}
@@ -177,13 +172,10 @@ func (b *batch) readAgain(ctx context.Context) (manifest, error) {
 
 // sizeUp copies an input for its checksum, and counts the lines that may be notifications.
 func sizeUp(ctx context.Context, name string, stdin io.Reader, to io.Writer) (manifest, error) {
-	reader, writer := io.Pipe()
-	go func() {
-		defer exitOnPanic(os.Stderr)
-		writer.CloseWithError(copyInput(ctx, name, stdin, io.MultiWriter(to, writer)))
-	}()
+	in := whileCopied(ctx, name, stdin, to)
+	defer in.Close()
 	var m manifest
-	lines := newLineReader(reader)
+	lines := newLineReader(in)
 	err := lines.each(func([]byte) error {
 		m.Notifications++
 		return context.Cause(ctx)

@@ -20,11 +20,12 @@ type manifest struct {
 	Everybody     int    `json:"everybody"` // how many go to everybody in their target
 }
 
-// maxComplaints is how many bad lines are named.
+// maxComplaints is how many bad lines are named. Then nothing more is read.
 const maxComplaints = 20
 
 var (
 	errNothing   = errors.New("nothing to send: the input has no notification")
+	errEnough    = errors.New("nothing after that was checked")
 	errBroadcast = errors.New("goes to everybody in its target, which --no-broadcast refuses")
 )
 
@@ -36,7 +37,10 @@ func check(ctx context.Context, r io.Reader, noBroadcast bool) (manifest, error)
 	lines := newLineReader(r)
 	err := lines.each(func(line []byte) error {
 		if err := c.line(lines.number, line); err != nil {
-			c.complain(lines.number, err)
+			c.errs = append(c.errs, &lineError{lines.number, err})
+		}
+		if len(c.errs) == maxComplaints {
+			return errEnough
 		}
 		return context.Cause(ctx)
 	})
@@ -45,9 +49,6 @@ func check(ctx context.Context, r io.Reader, noBroadcast bool) (manifest, error)
 		c.errs = append(c.errs, err)
 	case c.found.Notifications == 0 && len(c.errs) == 0:
 		return c.found, errNothing
-	}
-	if c.more > 0 {
-		c.errs = append(c.errs, fmt.Errorf("and %d more lines", c.more))
 	}
 	c.found.Sum, c.found.Lines = lines.sum(), lines.number
 	return c.found, errors.Join(c.errs...)
@@ -59,15 +60,6 @@ type checker struct {
 	seed        maphash.Seed
 	keys        map[uint64]int // line by hash, for there may be millions
 	errs        []error
-	more        int
-}
-
-func (c *checker) complain(number int, err error) {
-	if len(c.errs) < maxComplaints {
-		c.errs = append(c.errs, &lineError{number, err})
-	} else {
-		c.more++
-	}
 }
 
 func (c *checker) line(number int, line []byte) error {

@@ -77,10 +77,13 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 	ctx, stop := signalContext(cmd)
 	defer stop()
 
-	in, err := copyTemporarily(ctx, file, cmd.InOrStdin())
+	// What is enqueued is a copy of what was checked.
+	copied, err := temporary()
 	if err != nil {
 		return inputError(ctx, err)
 	}
+	defer copied.Close()
+	in := whileCopied(ctx, file, cmd.InOrStdin(), copied)
 	defer in.Close()
 	m, err := check(ctx, in, f.noBroadcast)
 	if err != nil {
@@ -95,7 +98,7 @@ func (f *enqueueFlags) enqueue(cmd *cobra.Command, file string) error {
 		return &exitError{code: exitNot, err: err, hint: "Nothing was queued."}
 	}
 	defer closeQueue()
-	sums, err := f.enqueueAll(ctx, cmd, q, in, m)
+	sums, err := f.enqueueAll(ctx, cmd, q, copied, m)
 	if f.output == jsonFormat {
 		writeSummary(cmd, line(sums))
 	} else {
@@ -127,10 +130,14 @@ func (s *enqueueSums) exit(err error, where, run string) error {
 	switch {
 	case errors.Is(err, errChanged):
 		return &exitError{code: exitNot, err: err}
+	case s.Uncertain > 0:
+		uncertain := fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued)
+		if err != nil {
+			uncertain = fmt.Errorf("%w: %w", err, uncertain)
+		}
+		return &exitError{code: exitUnknown, err: uncertain, hint: again}
 	case err != nil:
 		return &exitError{code: exitNot, err: err, hint: again}
-	case s.Uncertain > 0:
-		return &exitError{code: exitUnknown, err: fmt.Errorf("not certain to be in the queue: %s; certainly not: %d more", counted(s.Uncertain), s.NotEnqueued), hint: again}
 	case s.NotEnqueued > 0:
 		return &exitError{code: exitNot, err: fmt.Errorf("not in the queue: %s", counted(s.NotEnqueued)), hint: correct}
 	case s.WillNotGo > 0:
@@ -178,6 +185,7 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 			sums.Enqueued++
 		}
 	}
+	sums.NotEnqueued = sums.Notifications - sums.Enqueued - sums.Duplicates - sums.WillNotGo - sums.Uncertain // also those not read any more
 	if ctx.Err() != nil {
 		return sums, context.Cause(ctx)
 	}
@@ -186,18 +194,12 @@ func (f *enqueueFlags) enqueueAll(ctx context.Context, cmd *cobra.Command, q *qu
 
 var errStopped = errors.New("stopped")
 
-// copyTemporarily copies an input into a file that is deleted when closed, so that the checked
-// lines are queued.
-func copyTemporarily(ctx context.Context, name string, stdin io.Reader) (*os.File, error) {
+// temporary creates a file that is deleted when closed.
+func temporary() (*os.File, error) {
 	f, err := os.CreateTemp("", "whop-notify-*.ndjson")
 	if err != nil {
 		return nil, &copyError{err}
 	}
-	_ = os.Remove(f.Name())   // if the system can, the open file stays readable, and no kill leaves it behind
-	defer os.Remove(f.Name()) // else it goes now
-	if err := copyInput(ctx, name, stdin, f); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return f, err
+	_ = os.Remove(f.Name()) // if the system can, the open file stays readable, and no kill leaves it behind
+	return f, nil
 }

@@ -35,6 +35,16 @@ func copyInput(ctx context.Context, name string, stdin io.Reader, to io.Writer) 
 	}
 }
 
+// whileCopied returns a reader of what copyInput copies. Close it to stop the copying.
+func whileCopied(ctx context.Context, name string, stdin io.Reader, to io.Writer) *io.PipeReader {
+	reader, writer := io.Pipe()
+	go func() {
+		defer exitOnPanic(os.Stderr)
+		writer.CloseWithError(copyInput(ctx, name, stdin, io.MultiWriter(to, writer)))
+	}()
+	return reader
+}
+
 // copyWriter marks its errors as not the input's.
 type copyWriter struct{ io.Writer }
 

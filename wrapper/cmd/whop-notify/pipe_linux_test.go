@@ -78,6 +78,26 @@ func TestInputsThatArePipes(t *testing.T) {
 	}
 }
 
+// What is no file of notifications is refused at once, however much of it there is.
+func TestInputsThatAreSomethingElse(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"batch", "enqueue"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			state := filepath.Join(t.TempDir(), "state")
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", `yes "not JSON" | "$0" "$@"`, binary, command, "-")
+			if command == "batch" {
+				cmd.Args = append(cmd.Args, "--state", state)
+			}
+			cmd.Env = append(os.Environ(), "WHOP_API_KEY=secret", "NATS_URL=nats://127.0.0.1:1")
+			said, _ := cmd.CombinedOutput()
+			require.Equal(t, 2, cmd.ProcessState.ExitCode(), string(said))
+			require.Contains(t, string(said), "line 20: not valid JSON\nwhop-notify: nothing after that was checked\n")
+			require.NoDirExists(t, state)
+		})
+	}
+}
+
 // <(…) of a shell: the key, and the notifications.
 func TestProcessSubstitution(t *testing.T) {
 	t.Parallel()

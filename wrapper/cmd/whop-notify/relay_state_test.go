@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -53,4 +54,16 @@ func TestTheDirectoryOfARelay(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	require.Zero(t, p.finish().code)
 	require.Equal(t, "k", server.Queued()[0].IdempotencyKey)
+}
+
+// A relay whose directory is moved or deleted would go on in the old files: it ends, and says so.
+func TestARelayWhoseDirectoryIsMoved(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	state := filepath.Join(t.TempDir(), "relay")
+	p, _ := relay(t, environment(server), "--state", state)
+	require.NoError(t, os.Rename(state, state+".moved"))
+	f := p.finish()
+	require.Equal(t, 1, f.code, f.stderr)
+	require.Contains(t, f.stderr, "the state directory "+state+" was deleted or replaced")
 }
