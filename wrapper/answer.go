@@ -13,7 +13,7 @@ const maxResponse = 1 << 20
 
 // answer is how one attempt ended: with a status, or without.
 type answer struct {
-	status  int
+	facts
 	header  http.Header
 	body    []byte // at most maxResponse bytes
 	bodyErr error  // why the body is not whole
@@ -22,22 +22,13 @@ type answer struct {
 	failure error         // why it is not success, once assessed
 	wait    time.Duration // how long to wait, says the server
 
-	wroteEarlier bool // headers, on an earlier connection
-
-	// Without an answer.
-	arrived   bool // there is no proof that the request did not arrive whole
-	permanent bool // the failure will not pass within seconds
-	connDied  bool // a kept connection, which may be all that is wrong
-	returned  bool // the request certainly did not arrive, and another connection may serve
-	timeout   bool
+	connDied bool // a kept connection, which may be all that is wrong
+	returned bool // the request certainly did not arrive, and another connection may serve
+	timeout  bool
 
 	token string // to be kept out of errors
 	took  time.Duration
 }
-
-// answered reports whether there was an answer with a status. The status alone does not
-// tell: net/http makes 0 of "HTTP/1.1 000".
-func (a *answer) answered() bool { return a.resp != nil }
 
 // read takes the answer from resp and reads its body up to maxResponse bytes, and so to
 // the end of any sane one: the connection can be used again.
@@ -46,7 +37,7 @@ func (a *answer) read(resp *http.Response) error {
 	if resp.StatusCode < 100 {
 		return &statusError{resp.StatusCode}
 	}
-	a.resp, a.status, a.header = resp, resp.StatusCode, resp.Header
+	a.answered, a.resp, a.status, a.header = true, resp, resp.StatusCode, resp.Header
 	if a.status < 200 {
 		return nil // after 101 Switching Protocols it is the connection, without end
 	}

@@ -58,7 +58,7 @@ func (c *Client) do(req *http.Request, version string) (*http.Response, error) {
 		return nil, &SendError{Outcome: NotSent, Err: err}
 	}
 	last, failure := c.run(req.Context(), call)
-	if last == nil || !last.answered() {
+	if last == nil || !last.answered {
 		return nil, failure
 	}
 	resp := last.resp

@@ -73,7 +73,7 @@ func (x *exchanger) attempt(ctx context.Context, call *call, mayResend func(cont
 	}
 	if err != nil {
 		failure := fromPeer(x.explain(ctx, actx, err, "token"), "")
-		return &answer{failure: failure, permanent: true, took: time.Since(start)}
+		return &answer{facts: facts{permanent: true}, failure: failure, took: time.Since(start)}
 	}
 	a := x.exchange(ctx, actx, call, token)
 	for range resends {
@@ -104,7 +104,7 @@ func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string
 		err = a.read(resp)
 		a.timeout = err != nil && timedOut(err)
 		a.wroteEarlier = seen.wroteEarlier.Load()
-		if a.answered() {
+		if a.answered {
 			if err != nil {
 				a.bodyErr = fromPeer(x.explain(ctx, actx, err, "complete answer"), token)
 			}

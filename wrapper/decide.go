@@ -35,7 +35,7 @@ import (
 // A retry sends the same body under the same idempotency key, so that what Whop has
 // queued it replays instead of notifying again. A connection may be lost before a request
 // can have arrived whole: then the same attempt sends it again over another, at once, up
-// to three times, each after its turn at the limiter. Retries draw on a budget of the whole
+// to three times, each after its turn at the limiter, and not while a 429 holds the client back. Retries draw on a budget of the whole
 // [Client], so that an outage is not met with a multiple of the load: 500 tokens, of
 // which a retry takes 5, or 10 after a time-out, and a success gives back what its
 // retries took, or 1. With too few left, the failure stands.
@@ -71,7 +71,7 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 
 // facts are what there is to decide on after an attempt.
 type facts struct {
-	answered bool // whether or not the answer makes sense
+	answered bool // with a status that HTTP has
 
 	// An answer.
 	status      int
@@ -82,8 +82,8 @@ type facts struct {
 	shouldRetry string // the header: "true", "false" or ""
 
 	// No answer.
-	arrived   bool // without proof that the request did not arrive whole
-	permanent bool
+	arrived   bool // there is no proof that the request did not arrive whole
+	permanent bool // the failure will not pass within seconds
 
 	wroteEarlier bool // headers, on an earlier connection of the attempt
 	contextEnded bool

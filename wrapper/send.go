@@ -117,13 +117,13 @@ func (c *Client) run(ctx context.Context, call *call) (*answer, *SendError) {
 
 		call.attempts++
 		last = c.exchanger.attempt(ctx, call, c.pace.mayResend)
-		f := assess(last, call.other)
-		f.contextEnded = ctx.Err() != nil
-		f.keyIsFixed = call.callersKey || outcome == Unknown
-		v := decide(f, c.policy.AtMostOnce)
+		last.assess(call.other)
+		last.contextEnded = ctx.Err() != nil
+		last.keyIsFixed = call.callersKey || outcome == Unknown
+		v := decide(last.facts, c.policy.AtMostOnce)
 		then := c.plan(ctx, call.attempts, last, v)
 		if probe {
-			c.pace.hold.probed(f.answered && f.status != http.StatusTooManyRequests)
+			c.pace.hold.probed(last.answered && last.status != http.StatusTooManyRequests)
 			probe = false
 		}
 		c.observer.deprecation(ctx, last.header, last.token)
