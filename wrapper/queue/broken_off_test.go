@@ -85,6 +85,21 @@ func TestASettledRetryIsNotMadeAgain(t *testing.T) {
 	}
 }
 
+// retriedHalfWay returns the queue of a dead letter that Retry put back, and could not remove; less may not
+// remove it either.
+func retriedHalfWay(t *testing.T, stub *whoptest.Server) (all, less *queue.Queue, letter queue.DeadLetter) {
+	t.Helper()
+	all, less = twoUsers(t, nil, onDead)
+	enqueue(t, all, numbered(1))
+	stop := work(t, all, newClient(t, stub, once), 1)
+	eventually(t, all, queue.Stats{Dead: 1})
+	require.NoError(t, stop())
+	letter = graveyard(t, all)[0]
+	_, err := less.Retry(t.Context(), letter.ID, false)
+	require.ErrorContains(t, err, "is in the queue again, but could not be removed here")
+	return all, less, letter
+}
+
 // What Retry put back and could not take out of the dead letters is not there twice.
 func TestAWorkerEndsARetryThatBrokeOff(t *testing.T) {
 	t.Parallel()
@@ -100,18 +115,11 @@ func TestAWorkerEndsARetryThatBrokeOff(t *testing.T) {
 			t.Parallel()
 			stub := whoptest.NewServer(t)
 			stub.Script(whoptest.Error(422, "", "No."), c.second)
-			all, less := twoUsers(t, nil, onDead)
-			enqueue(t, all, numbered(1))
-			stop := work(t, all, newClient(t, stub, once), 1)
-			eventually(t, all, queue.Stats{Dead: 1})
-			require.NoError(t, stop())
-			letter := graveyard(t, all)[0]
-			_, err := less.Retry(t.Context(), letter.ID, false)
-			require.ErrorContains(t, err, "is in the queue again, but could not be removed here")
+			all, _, letter := retriedHalfWay(t, stub)
 			work(t, all, newClient(t, stub, once), 1)
 			eventually(t, all, c.want)
 			require.Len(t, stub.Requests(), 2)
-			_, err = all.Retry(t.Context(), letter.ID, false)
+			_, err := all.Retry(t.Context(), letter.ID, false)
 			require.ErrorIs(t, err, queue.ErrNoDeadLetter)
 			for _, letter := range graveyard(t, all) {
 				require.Equal(t, 3, letter.Deliveries)
@@ -126,13 +134,8 @@ func TestALetterThatIsUnderWayIsNotDropped(t *testing.T) {
 	t.Parallel()
 	stub := whoptest.NewServer(t)
 	stub.Script(whoptest.Error(422, "", "No."), whoptest.Serve())
-	all, less := twoUsers(t, nil, onDead)
-	enqueue(t, all, numbered(1))
+	all, less, letter := retriedHalfWay(t, stub)
 	work(t, less, newClient(t, stub, once), 1)
-	eventually(t, all, queue.Stats{Dead: 1})
-	letter := graveyard(t, all)[0]
-	_, err := less.Retry(t.Context(), letter.ID, false)
-	require.ErrorContains(t, err, "could not be removed here")
 	require.True(t, waitFor(func() bool { return len(stub.Queued()) == 1 }))
 	time.Sleep(4 * time.Second) // after which a record would be gone
 	require.ErrorIs(t, all.Drop(t.Context(), letter.ID), queue.ErrUnderWay)
@@ -144,14 +147,7 @@ func TestADropAfterARetryThatBrokeOff(t *testing.T) {
 	t.Parallel()
 	stub := whoptest.NewServer(t)
 	stub.Script(whoptest.Error(422, "", "No."))
-	all, less := twoUsers(t, nil, onDead)
-	enqueue(t, all, numbered(1))
-	stop := work(t, all, newClient(t, stub, once), 1)
-	eventually(t, all, queue.Stats{Dead: 1})
-	require.NoError(t, stop())
-	letter := graveyard(t, all)[0]
-	_, err := less.Retry(t.Context(), letter.ID, false)
-	require.ErrorContains(t, err, "could not be removed here")
+	all, _, letter := retriedHalfWay(t, stub)
 	require.NoError(t, all.Drop(t.Context(), letter.ID))
 	work(t, all, newClient(t, stub, once), 1)
 	enqueue(t, all, numbered(2))

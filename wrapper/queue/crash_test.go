@@ -64,10 +64,9 @@ func TestARememberedRateLimitIsOvercomeInALaterDelivery(t *testing.T) {
 	require.Len(t, server.Queued(), 1)
 }
 
-// An interrupted retry continues under the key that it began with.
-func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
-	t.Parallel()
-	server, _, q, letter := buried(t, paid, whoptest.Error(422, "", "No."))
+// keepLetters makes it impossible to remove a dead letter.
+func keepLetters(t *testing.T, q *queue.Queue) {
+	t.Helper()
 	js := streams(t, q)
 	dead, err := js.Stream(t.Context(), q.Name()+"-dead")
 	require.NoError(t, err)
@@ -75,6 +74,13 @@ func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
 	config.DenyDelete = true
 	_, err = js.UpdateStream(t.Context(), config)
 	require.NoError(t, err)
+}
+
+// An interrupted retry continues under the key that it began with.
+func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
+	t.Parallel()
+	server, _, q, letter := buried(t, paid, whoptest.Error(422, "", "No."))
+	keepLetters(t, q)
 
 	keys := map[string]bool{}
 	for range 3 {
@@ -86,7 +92,7 @@ func TestARetryThatBreaksOffIsNotASecondOne(t *testing.T) {
 	require.NotContains(t, keys, letter.IdempotencyKey)
 	work(t, q, newClient(t, server), 1)
 	require.True(t, waitFor(func() bool { return len(server.Queued()) == 1 }))
-	_, err = q.Retry(t.Context(), letter.ID, false)
+	_, err := q.Retry(t.Context(), letter.ID, false)
 	require.Error(t, err)
 	enqueue(t, q, numbered(2))
 	require.True(t, waitFor(func() bool { return len(server.Queued()) == 2 }))
@@ -100,13 +106,7 @@ func TestARetryThatBrokeOffLongAgoNeedsConsent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, c, q, letter := buried(t, n, whoptest.Error(422, "", "No."))
-			js := streams(t, q)
-			dead, err := js.Stream(t.Context(), q.Name()+"-dead")
-			require.NoError(t, err)
-			config := dead.CachedInfo().Config
-			config.DenyDelete = true
-			_, err = js.UpdateStream(t.Context(), config)
-			require.NoError(t, err)
+			keepLetters(t, q)
 			first, err := q.Retry(t.Context(), letter.ID, false)
 			require.Error(t, err)
 			work(t, q, newClient(t, server), 1)
