@@ -88,10 +88,8 @@ func (q *Queue) noteSent(ctx context.Context, what string, b begun) error {
 	}
 	m := nats.NewMsg(q.begunSubject(what))
 	m.Data = value
-	if _, _, err = q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(b.seq)); err != nil {
-		return err
-	}
-	return q.ended(ctx, b)
+	_, _, err = q.publish(ctx, m, jetstream.WithExpectLastSequencePerSubject(b.seq))
+	return err
 }
 
 // ended removes a record.

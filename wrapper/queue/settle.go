@@ -233,7 +233,6 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 			if other, replace, err = q.knowsLess(ctx, &it, outcome); replace {
 				continue
 			}
-			other = 0
 		}
 		if errors.Is(err, nats.ErrMaxPayload) && it.body != nil { // another publisher's, of the largest size
 			it.reason = fmt.Sprintf("its %d bytes could not be kept beside the reason, and are number %d of the stream %s for a day: %s", len(it.body), it.id, q.name, it.reason)
@@ -245,11 +244,6 @@ func (h *handling) bury(ctx context.Context, outcome whop.Outcome, reason error)
 			return
 		}
 		break
-	}
-	if other > 0 {
-		if err := q.remove(ctx, q.dead, other); err != nil {
-			q.logger.WarnContext(ctx, "queue: a dead letter has a newer one beside it, and could not be removed", "dead_letter", other, "idempotency_key", oneLine(it.key), "error", err)
-		}
 	}
 	h.confirm(ctx)
 	q.logger.ErrorContext(ctx, "queue: given up, now a dead letter", "idempotency_key", oneLine(it.key), "delivery", it.deliveries, "outcome", outcome, "error", it.reason)

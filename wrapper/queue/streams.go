@@ -89,9 +89,9 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
 	retry.Description = "Whop notifications that wait for their next try, or for a time"
 	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // discards nothing, since there is no limit
-	attempts.Name, attempts.Subjects = q.name+"-attempts", []string{q.begunSubject(">")}
+	attempts.Name, attempts.Subjects, attempts.MaxMsgsPerSubject = q.name+"-attempts", []string{q.begunSubject(">")}, 1 // a new one takes the place of the old
 	attempts.Description = "Which attempts to send a Whop notification have begun"
-	dead.Name, dead.Subjects = q.name+"-dead", []string{q.name + ".dead.*"}
+	dead.Name, dead.Subjects, dead.MaxMsgsPerSubject = q.name+"-dead", []string{q.name + ".dead.*"}, 1
 	dead.Description = "Whop notifications that were given up, with the reason"
 	gone.Name, gone.Subjects, gone.MaxAge = q.name+"-gone", []string{q.name + ".gone.*"}, pruneAge
 	gone.Description = "Which Whop notifications were canceled or dropped during the last day"
