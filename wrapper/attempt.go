@@ -94,7 +94,7 @@ func (x *exchanger) attempt(ctx context.Context, call *call, mayResend func(cont
 func (x *exchanger) exchange(ctx, actx context.Context, call *call, token string) *answer {
 	a := &answer{token: token}
 	seen := evidence{bodyless: len(call.body) == 0}
-	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits.of(call))), token)
+	req := call.request(httptrace.WithClientTrace(actx, seen.hooks(x.traits.of(call.template.Method))), token)
 	if x.http1.Load() {
 		req.GetBody = seen.rewind(call.body)
 	}

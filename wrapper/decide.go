@@ -69,27 +69,6 @@ func (p RetryPolicy) withDefaults() RetryPolicy {
 	}
 }
 
-// facts are what there is to decide on after an attempt.
-type facts struct {
-	answered bool // with a status that HTTP has
-
-	// An answer.
-	status      int
-	queued      bool // a 2xx that says so
-	understood  bool // a 2xx that says anything
-	inProgress  bool // the first request under this key still runs, or may
-	replayed    bool
-	shouldRetry string // the header: "true", "false" or ""
-
-	// No answer.
-	arrived   bool // there is no proof that the request did not arrive whole
-	permanent bool // the failure will not pass within seconds
-
-	wroteEarlier bool // headers, on an earlier connection of the attempt
-	contextEnded bool
-	keyIsFixed   bool // a new key is not allowed
-}
-
 // verdict is what follows from it.
 type verdict struct {
 	queued  bool    // success; the rest does not matter

@@ -61,10 +61,10 @@ func traitsOf(rt http.RoundTripper) transportTraits {
 	}
 }
 
-// of is what is known for one call. A transport of net/http's sends by itself again what has a
+// of is what is known of it for a method. A transport of net/http's sends by itself again what has a
 // safe method, also after it was written.
-func (t transportTraits) of(call *call) transportTraits {
-	switch call.template.Method {
+func (t transportTraits) of(method string) transportTraits {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		t.netHTTP = false
 	}

@@ -88,7 +88,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	line.Description = "Whop notifications to send, and those of the last day"
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
 	retry.Description = "Whop notifications that wait for their next try, or for a time"
-	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld // discards nothing, since there is no limit
+	retry.Retention, retry.AllowMsgSchedules, retry.Discard = jetstream.WorkQueuePolicy, true, jetstream.DiscardOld     // discards nothing, since there is no limit
 	attempts.Name, attempts.Subjects, attempts.MaxMsgsPerSubject = q.name+"-attempts", []string{q.begunSubject(">")}, 1 // a new one takes the place of the old
 	attempts.Description = "Which attempts to send a Whop notification have begun"
 	dead.Name, dead.Subjects, dead.MaxMsgsPerSubject = q.name+"-dead", []string{q.name + ".dead.*"}, 1
