@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,19 +107,22 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 		type enqueueing struct {
 			item   item
 			future jetstream.PubAckFuture
+			ticket Ticket
 			err    error
 		}
 		window, size := make([]enqueueing, 0, enqueueWindow), 0
 		finish := func() bool {
 			bounded, cancel := enqueueContext(ctx)
 			defer cancel()
+			var finishing sync.WaitGroup
 			for i := range window {
-				e := &window[i]
-				ticket := Ticket{IdempotencyKey: e.item.key}
-				if e.err == nil {
-					ticket, e.err = q.finish(bounded, &e.item, e.future)
+				if e := &window[i]; e.err == nil {
+					finishing.Go(func() { e.ticket, e.err = q.finish(bounded, &e.item, e.future) })
 				}
-				if !yield(ticket, e.err) {
+			}
+			finishing.Wait()
+			for _, e := range window {
+				if !yield(e.ticket, e.err) {
 					return false
 				}
 			}
@@ -134,7 +138,9 @@ func (q *Queue) EnqueueAll(ctx context.Context, ns iter.Seq[whop.Notification]) 
 				}
 				return
 			}
-			if e.item, e.err = q.newItem(n); e.err == nil {
+			e.item, e.err = q.newItem(n)
+			e.ticket.IdempotencyKey = e.item.key
+			if e.err == nil {
 				// Without a future, finish publishes it.
 				e.future, _ = q.js.PublishMsgAsync(e.item.message(q.plainSubject(), e.item.key))
 			}
@@ -188,7 +194,12 @@ func (q *Queue) finish(ctx context.Context, it *item, future jetstream.PubAckFut
 	if !ack.Duplicate {
 		return ticket, nil
 	}
+	if err := acquire(ctx, q.enqueuing); err != nil {
+		ticket.Duplicate = true
+		return ticket, fmt.Errorf("queue: looking for the notification under the key %q: %w", it.key, err)
+	}
 	found, err := q.become(ctx, ack.Sequence)
+	<-q.enqueuing
 	if err != nil {
 		ticket.Duplicate = true
 		return ticket, fmt.Errorf("queue: looking for the notification under the key %q: %w", it.key, err)
@@ -213,12 +224,10 @@ func enqueueContext(ctx context.Context) (context.Context, context.CancelFunc) {
 func (q *Queue) store(ctx context.Context, it *item) (*jetstream.PubAck, bool, error) {
 	ctx, cancel := enqueueContext(ctx)
 	defer cancel()
-	select {
-	case q.enqueuing <- struct{}{}:
-		defer func() { <-q.enqueuing }()
-	case <-ctx.Done():
-		return nil, true, context.Cause(ctx)
+	if err := acquire(ctx, q.enqueuing); err != nil {
+		return nil, true, err
 	}
+	defer func() { <-q.enqueuing }()
 	ack, certain, err := q.publish(ctx, it.message(q.plainSubject(), it.key))
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
