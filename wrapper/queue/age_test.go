@@ -186,8 +186,8 @@ func TestHolesInTheLine(t *testing.T) {
 	for i := range 3 {
 		enqueue(t, q, numbered(i))
 	}
-	time.Sleep(2 * time.Second)
-	middle := time.Now().Add(-time.Second)
+	middle := time.Now()
+	time.Sleep(5 * time.Second) // within which the worker must begin below
 	for i := range 9 {
 		enqueue(t, q, numbered(i+3))
 	}

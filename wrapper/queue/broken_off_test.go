@@ -256,7 +256,7 @@ func TestPuttingAsideIsNoAttempt(t *testing.T) {
 		stub := whoptest.NewServer(t)
 		stub.Script(whoptest.Error(422, "", "No."))
 		q := newQueue(t)
-		due := time.Now().Add(2 * time.Second)
+		due := time.Now().Add(5 * time.Second)
 		_, err := q.Enqueue(t.Context(), numbered(1), queue.NotBefore(due))
 		require.NoError(t, err)
 		put(t, q, "whop-notify.begun.1.0", begunBy("a worker that was killed"))
