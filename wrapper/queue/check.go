@@ -15,11 +15,7 @@ const (
 // cannot accept a notification now: for example, the server is away, or has no quorum or no
 // room.
 func (q *Queue) Check(ctx context.Context) error {
-	err := q.ask(ctx, func(ctx context.Context) error {
-		_, err := q.state.Put(ctx, checkKey, make([]byte, checkSize))
-		return err
-	})
-	if err != nil {
+	if _, err := q.put(ctx, checkKey, make([]byte, checkSize)); err != nil {
 		return fmt.Errorf("queue: storing nothing but a check: %w", err)
 	}
 	return nil

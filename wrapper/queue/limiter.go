@@ -155,7 +155,7 @@ func (l *limiter) take(ctx context.Context, n int, retry bool) (got int, wait ti
 		}
 		l.revision = 0
 		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) {
-			if _, gone := l.queue.js.KeyValue(ctx, l.queue.state.Bucket()); gone != nil {
+			if _, gone := l.queue.info(ctx, l.queue.state); gone != nil {
 				err = gone
 			}
 		}
@@ -188,15 +188,7 @@ func (l *limiter) tryToTake(ctx context.Context, n int, retry bool) (got int, wa
 	if err != nil {
 		return 0, 0, err
 	}
-	var revision uint64
-	err = q.ask(ctx, func(ctx context.Context) error {
-		if l.revision == 0 {
-			revision, err = q.state.Create(ctx, limitKey, value)
-		} else {
-			revision, err = q.state.Update(ctx, limitKey, value, l.revision)
-		}
-		return err
-	})
+	revision, err := q.put(ctx, limitKey, value, jetstream.WithExpectLastSequencePerSubject(l.revision))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -205,22 +197,18 @@ func (l *limiter) tryToTake(ctx context.Context, n int, retry bool) (got int, wa
 }
 
 func (l *limiter) load(ctx context.Context) error {
-	var entry jetstream.KeyValueEntry
-	err := l.queue.ask(ctx, func(ctx context.Context) (err error) {
-		entry, err = l.queue.state.Get(ctx, limitKey)
-		return err
-	})
+	entry, err := l.queue.get(ctx, l.queue.state, 0, l.queue.stateSubject(limitKey))
 	l.window = nil
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	l.revision = entry.Revision()
-	if err := json.Unmarshal(entry.Value(), &l.window); err != nil {
+	l.revision = entry.Sequence
+	if err := json.Unmarshal(entry.Data, &l.window); err != nil {
 		l.window = nil
-		l.queue.logger.WarnContext(ctx, "queue: the limiter's entry in the bucket is none of the queue's, and is replaced", "bucket", entry.Bucket(), "key", limitKey)
+		l.queue.logger.WarnContext(ctx, "queue: the limiter's entry in the bucket is none of the queue's, and is replaced", "subject", entry.Subject)
 	}
 	return nil
 }

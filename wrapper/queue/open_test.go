@@ -133,7 +133,8 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 			require.NoError(t, js.DeleteKeyValue(t.Context(), "whop-notify-limits"))
 			_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "whop-notify-limits", TTL: time.Second})
 			require.NoError(t, err)
-		}, "ttl is 1s, and must be 0s"},
+		}, "max_age is 1s, and must be 0s"},
+		"bucket/read_from_any_server": {stream("KV_whop-notify-limits", func(s *jetstream.StreamConfig) { s.AllowDirect = true }), "allow_direct is true, and must be false"},
 		"another_has_the_subjects": {func(t *testing.T, js jetstream.JetStream) {
 			require.NoError(t, js.DeleteStream(t.Context(), "whop-notify"))
 			_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "other", Subjects: []string{"whop-notify.send.plain"}})

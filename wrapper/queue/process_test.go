@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -283,6 +286,30 @@ func (s *site) resumed(since time.Time) time.Duration {
 		require.Fail(s.t, "not all workers send again")
 	}
 	return last.Sub(since)
+}
+
+// led waits until every stream and consumer has a leader among the servers that run, and returns
+// how long that took.
+func (s *site) led(since time.Time) time.Duration {
+	s.t.Helper()
+	urls := strings.Split(s.urls, ",")
+	i := slices.IndexFunc(s.servers, func(p *process) bool { return p.running })
+	nc := connect(s.t, urls[i])
+	defer nc.Close()
+	var asking sync.WaitGroup
+	for _, what := range []string{
+		"STREAM.INFO.whop-notify", "STREAM.INFO.whop-notify-retry", "STREAM.INFO.whop-notify-attempts", "STREAM.INFO.whop-notify-dead",
+		"STREAM.INFO.KV_whop-notify-limits", "CONSUMER.INFO.whop-notify.workers", "CONSUMER.INFO.whop-notify-retry.retries",
+	} {
+		asking.Go(func() {
+			assert.True(s.t, waitFor(func() bool {
+				answer, err := nc.Request("$JS.API."+what, nil, 500*time.Millisecond)
+				return err == nil && !bytes.Contains(answer.Data, []byte(`"error"`))
+			}), what)
+		})
+	}
+	asking.Wait()
+	return time.Since(since)
 }
 
 // judge waits until all is settled, and checks each notification against its record.

@@ -24,9 +24,9 @@ type Queue struct {
 	attempts jetstream.Stream // records of begun attempts
 	dead     jetstream.Stream
 	gone     jetstream.Stream   // records of dropped and canceled notifications
+	state    jetstream.Stream   // the limiter's, and the last success, as a key-value bucket
 	fresh    jetstream.Consumer // of line
 	due      jetstream.Consumer // of retry
-	state    jetstream.KeyValue // the limiter's, and the last success
 
 	enqueuing chan struct{} // bounds the requests at a time
 	reviving  sync.Mutex

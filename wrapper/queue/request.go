@@ -106,6 +106,18 @@ func (q *Queue) get(ctx context.Context, stream jetstream.Stream, seq uint64, su
 	return msg, err
 }
 
+// put replaces an entry of the bucket, and returns its revision.
+func (q *Queue) put(ctx context.Context, key string, value []byte, opts ...jetstream.PublishOpt) (revision uint64, err error) {
+	err = q.ask(ctx, func(ctx context.Context) error {
+		ack, err := q.js.Publish(ctx, q.stateSubject(key), value, opts...)
+		if err == nil {
+			revision = ack.Sequence
+		}
+		return err
+	})
+	return revision, err
+}
+
 // remove deletes a message. It returns nil if the message is already gone.
 func (q *Queue) remove(ctx context.Context, stream jetstream.Stream, seq uint64) error {
 	err := q.ask(ctx, func(ctx context.Context) error { return stream.DeleteMsg(ctx, seq) })

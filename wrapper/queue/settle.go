@@ -129,7 +129,7 @@ func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.Send
 	switch {
 	case ending:
 		wait = 0
-	case errors.Is(failure, jetstream.ErrBucketNotFound):
+	case errors.Is(failure, jetstream.ErrStreamNotFound):
 		h.worker.stop(fmt.Errorf("%w, since the queue's bucket is gone: %w", errStopped, failure))
 	default:
 		h.worker.brake.asked(max(failure.RetryAfter, time.Second))

@@ -88,16 +88,12 @@ func (q *Queue) dates(ctx context.Context, s *Stats, workers *jetstream.Consumer
 
 // lastSuccess returns when Whop last queued a notification, zero if never.
 func (q *Queue) lastSuccess(ctx context.Context) (time.Time, error) {
-	var entry jetstream.KeyValueEntry
-	err := q.ask(ctx, func(ctx context.Context) (err error) {
-		entry, err = q.state.Get(ctx, successKey)
-		return err
-	})
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	entry, err := q.get(ctx, q.state, 0, q.stateSubject(successKey))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return time.Time{}, nil
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
-	return parseTime(string(entry.Value())), nil
+	return parseTime(string(entry.Data)), nil
 }

@@ -42,6 +42,9 @@ func (q *Queue) numberedSubject() string { return q.name + ".send.numbered" }
 func (q *Queue) laterSubject(id uint64) string { return fmt.Sprintf("%s.later.%d", q.name, id) }
 func (q *Queue) dueSubject(id uint64) string   { return fmt.Sprintf("%s.due.%d", q.name, id) }
 
+// The subject of an entry in the bucket.
+func (q *Queue) stateSubject(key string) string { return "$KV." + q.name + "-limits." + key }
+
 // The subjects of the records of begun attempts, and of dropped or canceled notifications.
 func (q *Queue) begunSubject(what string) string { return q.name + ".begun." + what }
 func (q *Queue) goneSubject(id uint64) string    { return fmt.Sprintf("%s.gone.%d", q.name, id) }
@@ -74,7 +77,7 @@ func (q *Queue) open(ctx context.Context) error {
 	}
 }
 
-// openStreams creates or finds the streams, consumers and the bucket.
+// openStreams creates or finds the streams and consumers.
 func (q *Queue) openStreams(ctx context.Context) (err error) {
 	base := jetstream.StreamConfig{
 		Discard:     jetstream.DiscardNew,
@@ -83,7 +86,7 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 		Duplicates:  keyMemory,
 		AllowDirect: false, // a follower in a cluster may not have the latest
 	}
-	line, retry, attempts, dead, gone := base, base, base, base, base
+	line, retry, attempts, dead, gone, state := base, base, base, base, base, base
 	line.Name, line.Subjects = q.name, []string{q.name + ".send.>"}
 	line.Description = "Whop notifications to send, and those of the last day"
 	retry.Name, retry.Subjects = q.name+"-retry", []string{q.name + ".later.*", q.name + ".due.*"}
@@ -95,10 +98,15 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	dead.Description = "Whop notifications that were given up, with the reason"
 	gone.Name, gone.Subjects, gone.MaxAge = q.name+"-gone", []string{q.name + ".gone.*"}, pruneAge
 	gone.Description = "Which Whop notifications were canceled or dropped during the last day"
+	// As jetstream makes a key-value bucket, but without AllowDirect: after a change of leader a
+	// follower may lag for long, and the limiter could take nothing from an old window.
+	state.Name, state.Subjects, state.MaxMsgsPerSubject = "KV_"+q.name+"-limits", []string{q.stateSubject(">")}, 1
+	state.AllowRollup, state.DenyDelete = true, true
+	state.Description = "The attempts of the last minute that all workers share, and the last success"
 	for _, s := range []struct {
 		to   *jetstream.Stream
 		want jetstream.StreamConfig
-	}{{&q.line, line}, {&q.retry, retry}, {&q.attempts, attempts}, {&q.dead, dead}, {&q.gone, gone}} {
+	}{{&q.line, line}, {&q.retry, retry}, {&q.attempts, attempts}, {&q.dead, dead}, {&q.gone, gone}, {&q.state, state}} {
 		if *s.to, err = q.openStream(ctx, s.want); err != nil {
 			return err
 		}
@@ -106,14 +114,11 @@ func (q *Queue) openStreams(ctx context.Context) (err error) {
 	if q.fresh, err = q.openConsumer(ctx, q.line, "workers", "", "gives out what is new, to all workers"); err != nil {
 		return err
 	}
-	if q.due, err = q.openConsumer(ctx, q.retry, "retries", q.name+".due.*", "gives out what has waited, to all workers"); err != nil {
-		return err
-	}
-	q.state, err = q.openBucket(ctx, q.name+"-limits")
+	q.due, err = q.openConsumer(ctx, q.retry, "retries", q.name+".due.*", "gives out what has waited, to all workers")
 	return err
 }
 
-// errSetUp marks an existing stream, consumer or bucket whose settings are unsafe.
+// errSetUp marks an existing stream or consumer whose settings are unsafe.
 var errSetUp = errors.New("the queue could lose notifications, send them twice, or stop: repair or remove it")
 
 func (q *Queue) openStream(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
@@ -176,32 +181,6 @@ func (q *Queue) openConsumer(ctx context.Context, stream jetstream.Stream, name,
 	}
 	return consumer, checkSetUp("consumer "+name, info.Config, want, []string{
 		"name", "description", "num_replicas", "metadata", "sample_freq", "max_waiting", "max_ack_pending", "pause_until",
-	})
-}
-
-func (q *Queue) openBucket(ctx context.Context, name string) (bucket jetstream.KeyValue, err error) {
-	want := jetstream.KeyValueConfig{
-		Bucket: name, History: 1, Storage: jetstream.FileStorage, Replicas: max(1, q.replicas),
-		Description: "The attempts of the last minute that all workers share, and the last success",
-	}
-	var status jetstream.KeyValueStatus
-	err = q.ask(ctx, func(ctx context.Context) error {
-		if bucket, err = q.js.KeyValue(ctx, name); errors.Is(err, jetstream.ErrBucketNotFound) {
-			bucket, err = q.js.CreateKeyValue(ctx, want)
-		}
-		if errors.Is(err, jetstream.ErrBucketExists) { // somebody has just created it
-			bucket, err = q.js.KeyValue(ctx, name)
-		}
-		if err == nil {
-			status, err = bucket.Status(ctx)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w", name, err)
-	}
-	return bucket, checkSetUp("bucket "+name, status.Config(), want, []string{
-		"bucket", "description", "history", "num_replicas", "placement", "compression", "republish", "metadata", "max_bytes",
 	})
 }
 

@@ -75,10 +75,7 @@ func (w *worker) noteSuccess(ctx context.Context) {
 	if last == 0 {
 		return
 	}
-	if err := w.queue.ask(ctx, func(ctx context.Context) error {
-		_, err := w.queue.state.Put(ctx, successKey, []byte(formatTime(time.Unix(0, last))))
-		return err
-	}); err != nil && w.warned.now() {
+	if _, err := w.queue.put(ctx, successKey, []byte(formatTime(time.Unix(0, last)))); err != nil && w.warned.now() {
 		w.queue.logger.WarnContext(ctx, "queue: could not store the time of the last success", "error", err)
 	}
 }
