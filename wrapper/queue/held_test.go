@@ -2,6 +2,8 @@ package queue_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
+	whop "github.com/whopnotify/whopnotify/wrapper"
 	"github.com/whopnotify/whopnotify/wrapper/queue"
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
@@ -96,4 +99,31 @@ func TestAPositionThatArrivesLate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, queue.Ticket{IdempotencyKey: "invoice-1"}, ticket)
 	eventually(t, q, queue.Stats{Waiting: 1})
+}
+
+// What was not attempted is not in doubt, also where NATS did not answer when the worker said so.
+func TestALostWordThatNothingWasAttempted(t *testing.T) {
+	t.Parallel()
+	stub, s := whoptest.NewServer(t), listening(t, nil)
+	stub.Script(whoptest.Error(422, "", "No."))
+	q := open(t, (&slowly{text: "$JS.API.STREAM.MSG.DELETE.whop-notify-attempts", write: func(c net.Conn, p []byte, before int) (int, error) {
+		if before == 0 {
+			return len(p), nil
+		}
+		return c.Write(p)
+	}}).connect(t, s.ClientURL()))
+	enqueue(t, q, numbered(1))
+	work(t, q, newClient(t, stub, whop.WithLimiter(&failingOnce{})), 1)
+	eventually(t, q, queue.Stats{Dead: 1})
+	require.Equal(t, whop.Rejected, graveyard(t, q)[0].Outcome)
+}
+
+// failingOnce is a limiter that fails the first time.
+type failingOnce struct{ failed atomic.Bool }
+
+func (f *failingOnce) Wait(context.Context) error {
+	if f.failed.Swap(true) {
+		return nil
+	}
+	return errors.New("out of order")
 }

@@ -142,13 +142,21 @@ func (h *handling) giveBack(ctx context.Context, ending bool, failure *whop.Send
 	h.observe(ctx, Event{Err: failure, RetryIn: max(wait, time.Millisecond)})
 }
 
-// unbegin removes the record of a delivery that made no attempt.
+// unbegin removes the record of a delivery that made no attempt. It tries for storeTime, since a
+// record that stays is a doubt.
 func (h *handling) unbegin(ctx context.Context) {
 	if h.begun.earlier {
 		return
 	}
-	if err := h.worker.queue.ended(ctx, h.begun); err != nil {
-		h.worker.queue.logger.WarnContext(ctx, "queue: could not record that a notification was not attempted", "idempotency_key", h.item.key, "error", err)
+	for end := time.Now().Add(storeTime); ; {
+		err := h.worker.queue.ended(ctx, h.begun)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) || !sleep(ctx, 250*time.Millisecond) {
+			h.worker.queue.logger.WarnContext(ctx, "queue: could not record that a notification was not attempted", "idempotency_key", h.item.key, "error", err)
+			return
+		}
 	}
 }
 
