@@ -67,7 +67,8 @@ func (b *brake) left(retry bool) time.Duration {
 // limit if that is more.
 type share struct {
 	mu     sync.Mutex
-	second int64 // counts are cleared up to this second
+	began  time.Time // second 0: the wall clock may be set back
+	second int64     // counts are cleared up to this second
 	all    [60]int
 	failed [60]int
 }
@@ -95,7 +96,10 @@ func (s *share) spent() bool {
 
 // roll clears the counts that are a minute old, and returns the index of this second.
 func (s *share) roll() int {
-	now := time.Now().Unix()
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	now := int64(time.Since(s.began) / time.Second)
 	for s.second = max(s.second, now-60); s.second < now; {
 		s.second++
 		s.all[s.second%60], s.failed[s.second%60] = 0, 0
