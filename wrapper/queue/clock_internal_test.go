@@ -2,11 +2,16 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	whop "github.com/whopnotify/whopnotify/wrapper"
 )
 
 // A slow answer is better than none.
@@ -23,6 +28,24 @@ func TestClockOfASlowServer(t *testing.T) {
 		require.Equal(t, 3, asked)
 		require.InDelta(t, 0, time.Since(now).Seconds(), 1)
 	})
+}
+
+// The next try waits as long as it should, also where the server's clock differs.
+func TestTheNextTryByTheServersClock(t *testing.T) {
+	t.Parallel()
+	q := openEmbedded(t)
+	for name, ahead := range map[string]time.Duration{"same": 0, "server_ahead": 20 * time.Minute, "server_behind": -20 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			w := &worker{queue: q}
+			w.ahead.Store(int64(ahead))
+			h := takenBy(t, w)
+			h.settle(t.Context(), t.Context(), &whop.SendError{Attempts: 1, RetryAfter: time.Hour, Err: errors.New("connection reset by peer")})
+			msg, err := q.get(t.Context(), q.retry, 0, q.laterSubject(h.item.id))
+			require.NoError(t, err)
+			due := parseTime(strings.TrimPrefix(msg.Header.Get(jetstream.ScheduleHeader), "@at "))
+			require.InDelta(t, (time.Hour + ahead).Seconds(), time.Until(due).Seconds(), 100) // it gets up to a minute more
+		})
+	}
 }
 
 // Limiters in processes with different clocks follow the server's clock: in any minute they let

@@ -186,7 +186,7 @@ func (q *Queue) Retry(ctx context.Context, id uint64, acceptRepeat bool) (Ticket
 	}
 	it.deliveries++
 	it.letter = id
-	if _, err := q.later(ctx, &it, time.Now()); err != nil {
+	if _, err := q.later(ctx, &it, msg.Time); err != nil { // a past time: at once
 		return fail("it is not certain whether it is in the queue again", err)
 	}
 	if err := q.remove(ctx, q.dead, id); err != nil {

@@ -101,7 +101,7 @@ func (h *handling) settle(ctx, settling context.Context, failure *whop.SendError
 	case refused:
 		w.refusals.add(h.item.id, targetOf(h.item.body), failure)
 		if h.item.refusedSince.IsZero() {
-			h.item.refusedSince = time.Now().Add(time.Duration(w.ahead.Load()))
+			h.item.refusedSince = w.serverTime()
 		}
 		h.again(settling, failure, retryDelay(h.item.deliveries+2, 0))
 	case rekeyed:
@@ -167,7 +167,7 @@ func (h *handling) again(ctx context.Context, failure *whop.SendError, wait time
 	next.firstAttempt = h.doubt
 	next.reason = oneLine(failure.Error())
 	q := h.worker.queue
-	stored, err := q.later(ctx, &next, time.Now().Add(wait))
+	stored, err := q.later(ctx, &next, h.worker.serverTime().Add(wait))
 	if err == nil && !stored && !h.doubt.IsZero() {
 		// What is stored may know nothing of this doubt. The record of an attempt shows it.
 		_, err = q.begin(ctx, delivery(next.id, next.deliveries), begun{By: uuid.NewString(), At: h.doubt})
@@ -197,8 +197,8 @@ func (h *handling) postpone(ctx context.Context, wait time.Duration) {
 	h.confirm(ctx)
 }
 
-// later stores a notification that a worker may take at a time. stored is false if another
-// worker stored it before.
+// later stores a notification that a worker may take at a time of the server's clock. stored is
+// false if another worker stored it before.
 func (q *Queue) later(ctx context.Context, it *item, at time.Time) (stored bool, err error) {
 	m := it.message(q.laterSubject(it.id), delivery(it.id, it.deliveries))
 	m.Header.Set(jetstream.ScheduleHeader, "@at "+formatTime(at))

@@ -46,9 +46,15 @@ func (w *worker) keepUp(ctx context.Context) {
 func (w *worker) look(ctx context.Context) {
 	if info, err := w.queue.consumerInfo(ctx, w.queue.fresh); err == nil {
 		w.floor.Store(info.AckFloor.Stream)
-		w.ahead.Store(int64(time.Until(info.TimeStamp)))
+	}
+	if now, err := w.clock.now(ctx, w.queue.serverTime); err == nil {
+		w.ahead.Store(int64(time.Until(now)))
 	}
 }
+
+// serverTime returns what time it is at the NATS server, whose clock decides when a notification
+// is due.
+func (w *worker) serverTime() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
 func (w *worker) stopIfRefused(ctx context.Context) {
 	last, n, targets := w.refusals.conclusive(func() (all, now int, err error) {

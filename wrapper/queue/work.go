@@ -128,6 +128,7 @@ type worker struct {
 	refusals refusals
 	success  atomic.Int64  // the last, in Unix nanoseconds; 0: noted
 	floor    atomic.Uint64 // all of the line up to this number is settled
+	clock    clock         // of look
 	ahead    atomic.Int64  // how far the server's clock is ahead of this one, in nanoseconds
 	warned   sometimes
 	ended    context.Context
