@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -272,17 +273,33 @@ func TestBatchStopsAtAWrongKeyAndLosesNothing(t *testing.T) {
 	onceEach(t, server, 30)
 }
 
+// What runs under nohup goes on when its terminal closes.
+func TestBatchUnderNohup(t *testing.T) {
+	t.Parallel()
+	server := whoptest.NewServer(t)
+	p := startCommand(t, "sh", "", environment(server), "-c", `trap "" HUP; exec "$0" "$@"`, binary, "batch", fileOf(t, 100))
+	require.Eventually(t, func() bool { return len(server.Queued()) > 15 }, patience, time.Millisecond)
+	p.signal(syscall.SIGHUP)
+	f := p.finish()
+	require.Zero(t, f.code, f.stderr)
+	onceEach(t, server, 100)
+}
+
 // A terminal that closes sends SIGHUP.
 func TestBatchGoesOnAfterASignal(t *testing.T) {
 	t.Parallel()
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(signal.String(), func(t *testing.T) {
+	// A signal that is handled here is not ignored in the command, though these tests run under nohup.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(handled) })
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			server := whoptest.NewServer(t)
 			file := fileOf(t, 200)
 			p := start(t, environment(server), "batch", file, "--output", "json")
 			require.Eventually(t, func() bool { return len(server.Queued()) > 15 }, patience, time.Millisecond)
-			p.signal(signal)
+			p.signal(sig)
 			f := p.finish()
 			require.Equal(t, 1, f.code)
 			require.Contains(t, f.stderr, "interrupted, with ")
