@@ -98,3 +98,19 @@ func TestAFullDiskStopsNothingForGood(t *testing.T) {
 		keys[r.IdempotencyKey] = true
 	}
 }
+
+// A server that creates a stream looks as if it had lost one, and one that has something else in
+// that place always does. It does not restart for that at once, nor again and again.
+func TestAServerThatLooksUnhealthy(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := open(t, embedded(t, dir))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "jetstream", "$G", "streams", "being-created"), 0o700))
+	restarts := func() uint64 { return embeddedConn(t, q).Stats().Reconnects }
+	time.Sleep(5 * time.Second)
+	require.Zero(t, restarts())
+	require.True(t, waitFor(func() bool { return restarts() == 1 }))
+	time.Sleep(13 * time.Second)
+	require.EqualValues(t, 1, restarts())
+	enqueue(t, q, paid)
+}

@@ -137,26 +137,33 @@ func (e *engine) halt() {
 	e.srv.WaitForShutdown()
 }
 
+// An embedded server that is unhealthy for so long restarts. After each restart that does not
+// help, the next waits twice as long.
+const minUnhealthy, maxUnhealthy = 10 * time.Second, 10 * time.Minute
+
 // watch restarts the server when it has stopped storing and the directory is writable again.
-// NATS does not recover from a full disk by itself. watch asks twice, because a stream that is
-// just being created looks missing.
+// NATS does not recover from a full disk by itself. But a server is also unhealthy while it
+// creates a stream, which on a slow disk takes a while, and for as long as the directory has
+// something in the place of a stream.
 func (e *engine) watch() {
-	for failed := 0; ; {
+	healthy, wait := time.Now(), minUnhealthy
+	for {
 		select {
 		case <-e.stopped:
 			return
 		case <-time.After(time.Second):
 		}
 		if health := e.srv.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode == 200 {
-			failed = 0
+			healthy, wait = time.Now(), minUnhealthy
 			continue
 		}
-		if failed++; failed < 2 || tryWrite(e.dir) != nil {
+		if time.Since(healthy) < wait || tryWrite(e.dir) != nil {
 			continue
 		}
-		failed = 0
 		e.halt()
-		_ = e.start() // if this fails, again in a second
+		if e.start() == nil { // else again in a second
+			healthy, wait = time.Now(), min(2*wait, maxUnhealthy)
+		}
 	}
 }
 
