@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
 	whop "github.com/whopnotify/whopnotify/wrapper"
@@ -16,7 +17,6 @@ import (
 	"github.com/whopnotify/whopnotify/wrapper/whoptest"
 )
 
-// A worker that ended in order leaves no doubt: a later refusal is certain.
 // A limiter that fails at once does not make a worker spin, and one whose bucket is gone ends it.
 func TestALimiterThatFails(t *testing.T) {
 	t.Parallel()
@@ -44,6 +44,7 @@ type failing struct{}
 
 func (failing) Wait(context.Context) error { return errors.New("out of order") }
 
+// A worker that ended in order leaves no doubt: a later refusal is certain.
 func TestACleanEndLeavesNoDoubt(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
@@ -93,11 +94,12 @@ func TestAMismatchAfterDoubtIsUnknown(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
 	q := newQueue(t)
-	server.Script(whoptest.Reset().AfterQueueing())
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.Reset().AfterQueueing() })
 	enqueue(t, q, numbered(1))
 	stop := work(t, q, newClient(t, server, once), 1)
 	eventually(t, q, queue.Stats{Retrying: 1})
 	require.NoError(t, stop())
+	server.ScriptFunc(nil)
 	work(t, q, newClient(t, server, once, whop.WithAPIVersion("2025-01-01")), 1)
 	eventually(t, q, queue.Stats{Dead: 1})
 	letter := graveyard(t, q)[0]
@@ -130,9 +132,10 @@ func TestNoNewKeyWhileInDoubt(t *testing.T) {
 // Thousands of concurrent calls of Enqueue all get their ticket.
 func TestManyEnqueueAtOnce(t *testing.T) {
 	t.Parallel()
-	q := newQueue(t)
+	nats := listening(t, func(o *server.Options) { o.SyncAlways = false }) // whatever the disk
+	q := open(t, connect(t, nats.ClientURL()))
 	const n = 8000
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var all sync.WaitGroup
 	var mu sync.Mutex

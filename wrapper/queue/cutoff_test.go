@@ -210,7 +210,7 @@ func TestEnqueueingWhileNATSIsAway(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		for _, err := range q.EnqueueAll(ctx, func(yield func(whop.Notification) bool) {
-			for i := range 200 {
+			for i := range 100 {
 				if !yield(numbered(i)) {
 					return
 				}
@@ -225,11 +225,11 @@ func TestEnqueueingWhileNATSIsAway(t *testing.T) {
 	}
 	far.cut()
 	start := time.Now()
-	require.Equal(t, 200, enqueueAll(3*time.Second))
+	require.Equal(t, 100, enqueueAll(3*time.Second))
 	require.Less(t, time.Since(start), 10*time.Second)
 	time.AfterFunc(4*time.Second, far.mend)
 	require.Zero(t, enqueueAll(time.Minute))
-	eventually(t, near, queue.Stats{Waiting: 200})
+	eventually(t, near, queue.Stats{Waiting: 100})
 }
 
 // A notification that the server refuses is certainly not in the queue.

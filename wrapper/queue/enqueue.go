@@ -93,12 +93,13 @@ func (q *Queue) Enqueue(ctx context.Context, n whop.Notification, opts ...Enqueu
 	return q.finish(ctx, &it, nil)
 }
 
-// EnqueueAll has so many notifications in flight at a time, or so many bytes of them.
-const enqueueWindow, enqueueBytes = 1000, 64 << 20
+// So many notifications, or bytes of them in EnqueueAll, are in flight to the server at a time.
+// More would time out where the server stores only 20 a second.
+const enqueueWindow, enqueueBytes = 100, 64 << 20
 
 // EnqueueAll enqueues every notification of ns. For each, in order, it yields what
 // [Queue.Enqueue] would have returned. It is faster than Enqueue, because it waits for the
-// server once for up to 1,000 notifications, or 64 MiB of them. It pulls that many before it yields the first
+// server once for up to 100 notifications, or 64 MiB of them. It pulls that many before it yields the first
 // result, and the time limit for tries covers all of them together. After an error it goes on
 // with the next. When ctx has ended, it yields [ErrNotEnqueued] for the next one, and pulls no more.
 // If you stop ranging, the notifications already pulled may be in the queue.
@@ -219,8 +220,7 @@ func enqueueContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, enqueueTime)
 }
 
-// store publishes an item when its turn comes: thousands at a time would time out at the
-// server.
+// store publishes an item when its turn comes.
 func (q *Queue) store(ctx context.Context, it *item) (*jetstream.PubAck, bool, error) {
 	ctx, cancel := enqueueContext(ctx)
 	defer cancel()

@@ -47,7 +47,7 @@ func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 			logger: slog.New(slog.DiscardHandler),
 		},
 		nc:        nc,
-		enqueuing: make(chan struct{}, 256),
+		enqueuing: make(chan struct{}, enqueueWindow),
 		last:      lastPosition{turn: make(chan struct{}, 1)},
 	}
 	var errs []error
@@ -61,7 +61,7 @@ func Open(ctx context.Context, nc *nats.Conn, opts ...Option) (*Queue, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	var err error
-	if q.js, err = jetstream.New(nc, jetstream.WithPublishAsyncTimeout(requestTime), jetstream.WithPublishAsyncMaxPending(2*enqueueWindow)); err != nil {
+	if q.js, err = jetstream.New(nc, jetstream.WithPublishAsyncTimeout(requestTime)); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	if err := q.open(ctx); err != nil {
