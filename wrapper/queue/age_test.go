@@ -71,7 +71,7 @@ func TestARedeliveryAfter23HoursIsADeadLetter(t *testing.T) {
 func TestWhatWaitedLongAndIsNotInDoubtIsSent(t *testing.T) {
 	t.Parallel()
 	server, c, q := agedQueue(t, t.TempDir())
-	server.Script(whoptest.RateLimited(10 * time.Second)) // so that it does not begin again before the end
+	server.ScriptFunc(func(whoptest.Request) whoptest.Reply { return whoptest.RateLimited(time.Second) })
 	enqueue(t, q, numbered(1))
 	stop := work(t, q, newClient(t, server, once), 1)
 	eventually(t, q, queue.Stats{Retrying: 1})
@@ -81,6 +81,7 @@ func TestWhatWaitedLongAndIsNotInDoubtIsSent(t *testing.T) {
 		enqueue(t, q, numbered(i+2))
 	}
 	c.putOn(5 * 24 * time.Hour)
+	server.ScriptFunc(nil)
 	work(t, q, newClient(t, server), 4)
 	eventually(t, q, queue.Stats{Sent: n + 1})
 	require.Len(t, server.Queued(), n+1)
@@ -93,9 +94,7 @@ func TestTheAgeOfAKeyOutlivesTheServersMemoryOfDeliveries(t *testing.T) {
 	server, c, q := agedQueue(t, dir)
 	attemptedOnce(t, server, q, numbered(1))
 	nc := embeddedConn(t, q)
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
-	require.NoError(t, js.DeleteConsumer(t.Context(), q.Name(), "workers"))
+	require.NoError(t, streams(t, q).DeleteConsumer(t.Context(), q.Name(), "workers"))
 	q = open(t, nc, queue.WithClock(c.now))
 	c.putOn(25 * time.Hour)
 	work(t, q, newClient(t, server), 1)
@@ -127,10 +126,8 @@ func TestWhatIsDoneIsDroppedAfterADay(t *testing.T) {
 	stop := work(t, q, newClient(t, server), 1)
 	eventually(t, q, queue.Stats{Sent: 11})
 	require.NoError(t, stop())
-	js, err := jetstream.New(embeddedConn(t, q))
-	require.NoError(t, err)
 	kept := func() int {
-		stream, err := js.Stream(t.Context(), q.Name())
+		stream, err := streams(t, q).Stream(t.Context(), q.Name())
 		require.NoError(t, err)
 		return int(stream.CachedInfo().State.Msgs)
 	}

@@ -221,7 +221,7 @@ func TestPuttingAsideIsNoAttempt(t *testing.T) {
 		t.Parallel()
 		stub := whoptest.NewServer(t)
 		all, less := twoUsers(t, nil, onLine)
-		_, err := all.Enqueue(t.Context(), numbered(1), queue.NotBefore(time.Now().Add(8*time.Second)))
+		_, err := all.Enqueue(t.Context(), numbered(1), queue.NotBefore(time.Now().Add(12*time.Second)))
 		require.NoError(t, err)
 		work(t, less, newClient(t, stub, once), 1)
 		require.True(t, waitFor(func() bool { return counts(t, all).Retrying == 1 }))

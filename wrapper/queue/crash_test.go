@@ -26,7 +26,7 @@ func forgetful(t *testing.T, q *queue.Queue, opts ...queue.Option) *queue.Queue 
 
 func streams(t testing.TB, q *queue.Queue) jetstream.JetStream {
 	t.Helper()
-	js, err := jetstream.New(embeddedConn(t, q))
+	js, err := jetstream.New(embeddedConn(t, q), jetstream.WithDefaultTimeout(patience))
 	require.NoError(t, err)
 	return js
 }

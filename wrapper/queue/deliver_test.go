@@ -282,15 +282,17 @@ func TestADrainHasAnEnd(t *testing.T) {
 func TestASlowAttemptIsNotGivenToAnotherWorker(t *testing.T) {
 	t.Parallel()
 	server := whoptest.NewServer(t)
+	arrived := make(chan struct{}, 2)
 	slow := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		time.Sleep(13 * time.Second)
+		arrived <- struct{}{}
+		time.Sleep(redelivery)
 		return http.DefaultTransport.RoundTrip(r)
 	})}
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	q := newQueue(t)
 	enqueue(t, q, numbered(1))
 	work(t, q, newClient(t, server, whop.WithHTTPClient(slow), whop.WithUserAgent("slow")), 1)
-	require.True(t, waitFor(func() bool { s, _ := q.Stats(t.Context()); return s.InFlight == 1 }))
+	<-arrived
 	work(t, q, newClient(t, server), 1)
 	eventually(t, q, queue.Stats{Sent: 1})
 	require.Len(t, server.Requests(), 1)

@@ -143,11 +143,8 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			nc := embedded(t, t.TempDir())
-			open(t, nc)
-			js, err := jetstream.New(nc)
-			require.NoError(t, err)
-			c.change(t, js)
-			_, err = queue.Open(t.Context(), nc)
+			c.change(t, streams(t, open(t, nc)))
+			_, err := queue.Open(t.Context(), nc)
 			require.ErrorContains(t, err, c.says)
 		})
 	}
@@ -157,9 +154,7 @@ func TestOpenRefusesWhatIsSetUpOtherwise(t *testing.T) {
 func TestOpenTakesWhatDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	nc := embedded(t, t.TempDir())
-	open(t, nc)
-	js, err := jetstream.New(nc)
-	require.NoError(t, err)
+	js := streams(t, open(t, nc))
 	s, err := js.Stream(t.Context(), "whop-notify")
 	require.NoError(t, err)
 	config := s.CachedInfo().Config
