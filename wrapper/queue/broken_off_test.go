@@ -117,6 +117,7 @@ func TestAWorkerEndsARetryThatBrokeOff(t *testing.T) {
 			stub.Script(whoptest.Error(422, "", "No."), c.second)
 			all, _, letter := retriedHalfWay(t, stub)
 			work(t, all, newClient(t, stub, once), 1)
+			require.True(t, waitFor(func() bool { return len(stub.Requests()) == 2 }))
 			eventually(t, all, c.want)
 			require.Len(t, stub.Requests(), 2)
 			_, err := all.Retry(t.Context(), letter.ID, false)
