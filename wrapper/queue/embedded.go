@@ -146,7 +146,7 @@ const minUnhealthy, maxUnhealthy = 10 * time.Second, 10 * time.Minute
 // creates a stream, which on a slow disk takes a while, and for as long as the directory has
 // something in the place of a stream.
 func (e *engine) watch() {
-	healthy, wait := time.Now(), minUnhealthy
+	from, wait := time.Now(), minUnhealthy // from when the server was last healthy, or started
 	for {
 		select {
 		case <-e.stopped:
@@ -154,15 +154,15 @@ func (e *engine) watch() {
 		case <-time.After(time.Second):
 		}
 		if health := e.srv.Healthz(&server.HealthzOptions{}); health.StatusCode == 0 || health.StatusCode == 200 {
-			healthy, wait = time.Now(), minUnhealthy
+			from, wait = time.Now(), minUnhealthy
 			continue
 		}
-		if time.Since(healthy) < wait || tryWrite(e.dir) != nil {
+		if time.Since(from) < wait || tryWrite(e.dir) != nil {
 			continue
 		}
 		e.halt()
 		if e.start() == nil { // else again in a second
-			healthy, wait = time.Now(), min(2*wait, maxUnhealthy)
+			from, wait = time.Now(), min(2*wait, maxUnhealthy)
 		}
 	}
 }
