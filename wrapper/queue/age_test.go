@@ -126,8 +126,9 @@ func TestWhatIsDoneIsDroppedAfterADay(t *testing.T) {
 	stop := work(t, q, newClient(t, server), 1)
 	eventually(t, q, queue.Stats{Sent: 11})
 	require.NoError(t, stop())
+	js := streams(t, q)
 	kept := func() int {
-		stream, err := streams(t, q).Stream(t.Context(), q.Name())
+		stream, err := js.Stream(t.Context(), q.Name())
 		require.NoError(t, err)
 		return int(stream.CachedInfo().State.Msgs)
 	}

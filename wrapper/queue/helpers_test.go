@@ -97,27 +97,27 @@ func enqueue(t testing.TB, q *queue.Queue, n whop.Notification) queue.Ticket {
 	return ticket
 }
 
-const patience = 90 * time.Second
+// A test looks again after each pause, for as long as its patience.
+const patience, pause = 90 * time.Second, 25 * time.Millisecond
 
 // eventually waits for the stats to be these, for as long as more are sent or die.
 func eventually(t testing.TB, q *queue.Queue, want queue.Stats) {
 	t.Helper()
-	done, reached := 0, false
-	for more := true; more && !reached; {
-		var have queue.Stats
-		var err error
-		more = waitFor(func() bool {
-			have, err = q.Stats(t.Context())
-			have.Oldest, have.LastSuccess = 0, time.Time{}
-			reached = err == nil && have == want // an answer may be late on a busy machine
-			return reached || have.Sent+have.Dead > done
-		})
-		done = have.Sent + have.Dead
-		if !more {
-			require.NoError(t, err)
-			require.Equal(t, want, have)
+	var have queue.Stats
+	var err error
+	done := 0
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
+		have, err = q.Stats(t.Context())
+		have.Oldest, have.LastSuccess = 0, time.Time{}
+		if err == nil && have == want { // an answer may be late on a busy machine
+			return
+		}
+		if now := have.Sent + have.Dead; now > done {
+			done, end = now, time.Now().Add(patience)
 		}
 	}
+	require.NoError(t, err)
+	require.Equal(t, want, have)
 }
 
 // counts returns the stats without the times.
@@ -131,7 +131,7 @@ func counts(t testing.TB, q *queue.Queue) queue.Stats {
 
 // waitFor waits for a condition, and reports whether it came true.
 func waitFor(condition func() bool) bool {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(25 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(pause) {
 		if condition() {
 			return true
 		}
