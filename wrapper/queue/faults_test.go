@@ -47,24 +47,24 @@ func TestFaultsOfServersAndWorkers(t *testing.T) {
 		do       func() (mend func())
 	}
 	faults := []fault{
-		{"the leader is killed", true, func() func() { p := s.leader(); p.kill(); return p.start }},
-		{"a worker is killed", false, func() func() { p := s.workers[0]; p.kill(); return p.start }},
-		{"the leader is frozen", true, func() func() { return s.leader().freeze() }},
+		{name: "the leader is killed", ofServer: true, do: func() func() { p := s.leader(); p.kill(); return p.start }},
+		{name: "a worker is killed", do: func() func() { p := s.workers[0]; p.kill(); return p.start }},
+		{name: "the leader is frozen", ofServer: true, do: func() func() { return s.leader().freeze() }},
 	}
 	long, err := time.ParseDuration(os.Getenv("WHOP_SOAK"))
 	if err == nil {
-		faults = append(faults, fault{"a worker is frozen", false, func() func() {
+		faults = append(faults, fault{name: "a worker is frozen", do: func() func() {
 			thaw := s.workers[1].freeze()
-			time.Sleep(13 * time.Second) // another takes over what it held
+			time.Sleep(redelivery) // another takes over what it held
 			return thaw
-		}}, fault{"a worker ends in order", false, func() func() {
+		}}, fault{name: "a worker ends in order", do: func() func() {
 			p := s.workers[2]
 			p.signal(syscall.SIGTERM)
 			_, _ = p.cmd.Process.Wait()
 			p.kill()
 			return p.start
-		}}, fault{"any server is killed", true, func() func() { p := s.servers[rand.N(3)]; p.kill(); return p.start }},
-			fault{"all servers are killed", true, func() func() {
+		}}, fault{name: "any server is killed", ofServer: true, do: func() func() { p := s.servers[rand.N(3)]; p.kill(); return p.start }},
+			fault{name: "all servers are killed", ofServer: true, do: func() func() {
 				for _, p := range s.servers {
 					p.kill()
 				}
